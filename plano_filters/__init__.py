@@ -1,0 +1,1 @@
+"""An LLM gateway assembled from filters in YAML."""

@@ -1,0 +1,109 @@
+"""The facts that more than one filter reads. All frozen; facts of one filter live in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking. Provided by `auth`."""
+
+    id: str
+    claims: Mapping[str, object] = field(default_factory=dict)
+    """The verified claims of a token; empty for a static key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The models that may serve this exchange, best first. Provided by `alias`."""
+
+    models: tuple[str, ...]
+    """Full names, `provider/model-id`, each at most once."""
+    requested: str
+    """The model as the client wrote it; empty when it named none."""
+    explicit: bool
+    """Whether the client named a model; False for an absent one, `auto` and `router`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The routing preference that matched. May be absent."""
+
+    name: str
+    confidence: float | None = None
+    """Probability in 0..1, if the router gives one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The model that the session of this exchange is held to. May be absent."""
+
+    model: str
+    route: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that the provider reported. Absent fields were not reported."""
+
+    input_tokens: int | None = None
+    """All prompt tokens, cached ones included."""
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Prompt tokens read from the provider's cache."""
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try against one provider, begun; its end is an `AttemptResult`."""
+
+    number: int
+    """1 for the first try of the exchange."""
+    model: str
+    """Full name, `provider/model-id`."""
+    provider: str
+    """Prefix of the model, such as `openai`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """How a try ended."""
+
+    attempt: Attempt
+    status: int | None
+    """The provider's status; None when none came."""
+    error: str | None
+    """`connect`, `dns`, `tls`, `timeout`, `reset`, `status` or `stream`; None if it served."""
+    started: float
+    """Wall clock, seconds since the epoch."""
+    seconds: float
+    """Until the head of the answer, or until the failure."""
+    server_address: str = ""
+    server_port: int | None = None
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempt ledger: every try of an exchange, in order. Provided by `upstream`.
+
+    The one mutable fact: it grows while `upstream` works, and only `upstream` writes it.
+    """
+
+    results: list[AttemptResult] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Who answered. Put by `upstream` when a provider's answer is about to be relayed."""
+
+    model: str
+    provider: str
+    response_model: str | None = None
+    """The model the provider says it is, where it was seen before the head was sent."""

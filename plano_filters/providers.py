@@ -1,0 +1,179 @@
+"""The provider table: what we know of each provider's API. A new one is one row.
+
+Sources: the providers' API references; base URLs as Plano and LiteLLM have them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from plano_filters.dialect import Dialect
+
+Auth = Literal["bearer", "x-api-key", "api-key", "none"]
+_CHAT: frozenset[Dialect] = frozenset({"chat", "embeddings"})
+_RESPONSES: frozenset[Dialect] = frozenset({"chat", "embeddings", "responses"})
+_ALL: frozenset[Dialect] = frozenset({"chat", "embeddings", "responses", "messages"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One provider's API."""
+
+    base_url: str | None = None
+    """With the path in front of `/chat/completions`; None: the user must give one."""
+    path: str = "/v1"
+    """The path where there is no `base_url`."""
+    aliases: tuple[str, ...] = ()
+    auth: Auth = "bearer"
+    """How the credential is sent on the dialects other than `messages`."""
+    dialects: frozenset[Dialect] = _CHAT
+    """What it speaks natively."""
+    env_key: str | None = None
+    """The variable its credential is usually in."""
+    gen_ai: str = ""
+    """`gen_ai.provider.name`, where it is not the prefix."""
+    prices: str = ""
+    """Its id in `genai-prices`, where it is not the prefix."""
+    needs_key: bool = True
+
+    @property
+    def prefix(self) -> str:
+        """The path in front of `/chat/completions`, such as `/openai/v1`; no slash at its end."""
+        if self.base_url is None:
+            return self.path
+        _, _, path = self.base_url.partition("://")[2].partition("/")
+        return f"/{path}" if path else ""
+
+
+PROVIDERS: dict[str, Provider] = {
+    "openai": Provider(
+        base_url="https://api.openai.com/v1", dialects=_RESPONSES, env_key="OPENAI_API_KEY"
+    ),
+    # Its chat endpoint is an OpenAI-compatible layer, taken with a Bearer key.
+    "anthropic": Provider(
+        base_url="https://api.anthropic.com/v1",
+        dialects=frozenset({"chat", "messages"}),
+        env_key="ANTHROPIC_API_KEY",
+    ),
+    "gemini": Provider(
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+        aliases=("google",),
+        env_key="GEMINI_API_KEY",
+        gen_ai="gcp.gemini",
+        prices="google",
+    ),
+    "azure_openai": Provider(
+        path="/openai/v1",
+        aliases=("azure",),
+        auth="api-key",
+        dialects=_RESPONSES,
+        env_key="AZURE_OPENAI_API_KEY",
+        gen_ai="azure.ai.openai",
+        prices="azure",
+    ),
+    "amazon_bedrock": Provider(
+        path="/openai/v1",
+        aliases=("amazon", "bedrock"),
+        dialects=_RESPONSES,
+        env_key="AWS_BEARER_TOKEN_BEDROCK",
+        gen_ai="aws.bedrock",
+        prices="aws",
+    ),
+    "bedrock_mantle": Provider(
+        path="/v1",
+        dialects=_ALL,
+        env_key="AWS_BEARER_TOKEN_BEDROCK",
+        gen_ai="aws.bedrock",
+        prices="aws",
+    ),
+    "mistral": Provider(
+        base_url="https://api.mistral.ai/v1", env_key="MISTRAL_API_KEY", gen_ai="mistral_ai"
+    ),
+    "groq": Provider(
+        base_url="https://api.groq.com/openai/v1", dialects=_RESPONSES, env_key="GROQ_API_KEY"
+    ),
+    "deepseek": Provider(base_url="https://api.deepseek.com/v1", env_key="DEEPSEEK_API_KEY"),
+    "xai": Provider(
+        base_url="https://api.x.ai/v1",
+        aliases=("x-ai", "grok"),
+        dialects=_RESPONSES,
+        env_key="XAI_API_KEY",
+        gen_ai="x_ai",
+        prices="x-ai",
+    ),
+    "together_ai": Provider(
+        base_url="https://api.together.xyz/v1",
+        aliases=("together",),
+        env_key="TOGETHER_API_KEY",
+        prices="together",
+    ),
+    "openrouter": Provider(
+        base_url="https://openrouter.ai/api/v1", dialects=_ALL, env_key="OPENROUTER_API_KEY"
+    ),
+    "digitalocean": Provider(
+        base_url="https://inference.do-ai.run/v1", aliases=("do", "do_ai"), env_key="DO_API_KEY"
+    ),
+    "vercel": Provider(
+        base_url="https://ai-gateway.vercel.sh/v1", dialects=_ALL, env_key="AI_GATEWAY_API_KEY"
+    ),
+    "moonshotai": Provider(
+        base_url="https://api.moonshot.ai/v1", env_key="MOONSHOT_API_KEY", gen_ai="moonshot_ai"
+    ),
+    # Its version segment is v4, not v1.
+    "zhipu": Provider(
+        base_url="https://open.bigmodel.cn/api/paas/v4",
+        env_key="ZHIPU_API_KEY",
+        prices="zhipuai",
+    ),
+    "zai": Provider(base_url="https://api.z.ai/api/paas/v4", env_key="ZAI_API_KEY"),
+    "qwen": Provider(
+        base_url="https://dashscope.aliyuncs.com/compatible-mode/v1", env_key="DASHSCOPE_API_KEY"
+    ),
+    "minimax": Provider(base_url="https://api.minimax.io/v1", env_key="MINIMAX_API_KEY"),
+    "xiaomi": Provider(base_url="https://api.xiaomimimo.com/v1", env_key="XIAOMI_API_KEY"),
+    "meta": Provider(base_url="https://api.llama.com/compat/v1", env_key="LLAMA_API_KEY"),
+    "edenai": Provider(base_url="https://api.edenai.run/v3", env_key="EDENAI_API_KEY"),
+    "github": Provider(base_url="https://models.github.ai/inference", env_key="GITHUB_TOKEN"),
+    "perplexity": Provider(base_url="https://api.perplexity.ai", env_key="PERPLEXITY_API_KEY"),
+    "fireworks": Provider(
+        base_url="https://api.fireworks.ai/inference/v1", env_key="FIREWORKS_API_KEY"
+    ),
+    "cerebras": Provider(base_url="https://api.cerebras.ai/v1", env_key="CEREBRAS_API_KEY"),
+    "nvidia_nim": Provider(
+        base_url="https://integrate.api.nvidia.com/v1", env_key="NVIDIA_NIM_API_KEY"
+    ),
+    "sambanova": Provider(base_url="https://api.sambanova.ai/v1", env_key="SAMBANOVA_API_KEY"),
+    # The backend of a ChatGPT subscription, with the user's own login.
+    "chatgpt": Provider(
+        base_url="https://chatgpt.com/backend-api/codex", dialects=frozenset({"responses"})
+    ),
+    "plano": Provider(base_url="https://archfc.katanemo.dev/v1", needs_key=False),
+    "ollama": Provider(
+        base_url="http://127.0.0.1:11434/v1", dialects=_ALL, auth="bearer", needs_key=False
+    ),
+    "vllm": Provider(dialects=_ALL, needs_key=False),
+    "sglang": Provider(dialects=frozenset({"chat", "embeddings", "messages"}), needs_key=False),
+    "lmstudio": Provider(dialects=frozenset({"chat", "embeddings", "messages"}), needs_key=False),
+    "llamacpp": Provider(needs_key=False),
+    # In this process: answers without a network and without a key (plano_filters.mock).
+    "mock": Provider(
+        base_url="http://mock.invalid/v1",
+        auth="none",
+        dialects=_RESPONSES,
+        needs_key=False,
+    ),
+}
+"""Rows by prefix: the part of a model name before the first slash."""
+
+_BY_ALIAS = {alias: name for name, row in PROVIDERS.items() for alias in row.aliases}
+
+
+def canonical(prefix: str) -> str:
+    """Return the name of the row that a prefix or one of its aliases means; itself if unknown."""
+    return _BY_ALIAS.get(prefix, prefix)
+
+
+def find(prefix: str) -> Provider | None:
+    """Return the row of a prefix or alias; None if there is none."""
+    return PROVIDERS.get(canonical(prefix))

@@ -1,0 +1,131 @@
+"""Which filters are installed: entry points in, classes out.
+
+Built-ins and third parties come through the same door: the entry-point group
+`plano_filters.filters`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from plano_filters.config.problems import Report
+from plano_filters.filter import Filter, FilterConfig
+
+GROUP: Final = "plano_filters.filters"
+
+
+@dataclass(frozen=True, slots=True)
+class FilterInfo:
+    """An installed filter and where it comes from."""
+
+    name: str
+    distribution: str
+    version: str
+    filter: type[Filter[Any]]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the class's docstring."""
+        return (self.filter.__doc__ or "").strip().partition("\n")[0]
+
+
+class Registry:
+    """Filters by name.
+
+    Args:
+        points: Entry points of the group; several of one name are reported by `check`.
+    """
+
+    def __init__(self, points: Iterable[EntryPoint] = ()) -> None:
+        self._points: dict[str, list[EntryPoint]] = {}
+        for point in points:
+            same = self._points.setdefault(point.name, [])
+            if all(_origin(point) != _origin(other) for other in same):
+                same.append(point)
+
+    @classmethod
+    def from_entry_points(cls, group: str = GROUP) -> Registry:
+        """Find what is installed. Nothing is imported yet."""
+        return cls(entry_points(group=group))
+
+    def names(self) -> list[str]:
+        """Return the names of the installed filters, sorted."""
+        return sorted(self._points)
+
+    def check(self, report: Report) -> None:
+        """Import every installed filter; report broken plugins and names claimed twice.
+
+        A plugin that fails to import stops the start even where no chain uses it: a guard that
+        quietly is not there is worse than a gateway that does not start.
+        """
+        for name in self.names():
+            try:
+                self.load(name)
+            except LookupError as error:
+                report.error((), str(error))
+
+    def load(self, use: str) -> type[Filter[Any]]:
+        """Return the class that `use` names: an installed filter, or `package.module:Class`.
+
+        Raises:
+            LookupError: There is none, it cannot be imported, or two distributions claim the name.
+        """
+        if ":" in use:
+            module, _, attribute = use.partition(":")
+            return _load(use, EntryPoint(use, f"{module}:{attribute}", GROUP))
+        points = self._points.get(use, [])
+        if not points:
+            close = difflib.get_close_matches(use, self.names(), n=1)
+            meant = f'; did you mean "{close[0]}"?' if close else ""
+            raise LookupError(
+                f'no filter "{use}" is installed (installed: {", ".join(self.names())}){meant}'
+            )
+        if len(points) > 1:
+            origins = " and ".join(sorted(_origin(point) for point in points))
+            raise LookupError(f'two distributions provide a filter "{use}": {origins}')
+        return _load(use, points[0])
+
+    def describe(self) -> list[FilterInfo]:
+        """Return every installed filter, sorted by name.
+
+        Raises:
+            LookupError: One of them cannot be loaded.
+        """
+        return [self._describe(name) for name in self.names()]
+
+    def _describe(self, name: str) -> FilterInfo:
+        loaded = self.load(name)
+        distribution = self._points[name][0].dist
+        return FilterInfo(
+            name,
+            distribution.name if distribution else "",
+            distribution.version if distribution else "",
+            loaded,
+        )
+
+
+def _origin(point: EntryPoint) -> str:
+    if point.dist is None:
+        return point.value
+    return f"{point.dist.name} {point.dist.version} ({point.value})"
+
+
+def _load(use: str, point: EntryPoint) -> type[Filter[Any]]:
+    try:
+        importlib.import_module(point.module)
+        loaded = point.load()
+    except Exception as error:  # whatever a plugin does at import
+        origin = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+        raise LookupError(
+            f'filter "{use}"{origin} cannot be imported: {type(error).__name__}: {error}'
+        ) from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Filter)):
+        raise LookupError(f'"{use}" is not a filter: {point.value} is no subclass of Filter')
+    if not issubclass(loaded.config_type, FilterConfig):
+        raise LookupError(f'filter "{use}": its config_type is no subclass of FilterConfig')
+    return loaded
