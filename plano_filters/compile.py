@@ -102,6 +102,8 @@ class _Compiler:
         later = self._providers_by_fact(entries)
         for index, entry in enumerate(entries):
             here = (*path, index)
+            if entry.use == "?":
+                continue  # could not be read; reported already
             kind = self._load(here, entry)
             if kind is None:
                 continue

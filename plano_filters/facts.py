@@ -104,6 +104,14 @@ class Served:
     """Who answered. Put by `upstream` when a provider's answer is about to be relayed."""
 
     model: str
+    """Full name."""
     provider: str
-    response_model: str | None = None
-    """The model the provider says it is, where it was seen before the head was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseInfo:
+    """What an answer said of itself. Put by `upstream` at its end, as far as it was seen."""
+
+    id: str | None = None
+    model: str | None = None
+    finish_reasons: tuple[str, ...] = ()

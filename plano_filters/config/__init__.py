@@ -1,0 +1,29 @@
+"""The YAML document: `load` a file, look at its `report`, use its `document`."""
+
+from plano_filters.config.document import Document, FilterEntry, Limits, Listener, ModelProvider
+from plano_filters.config.load import Loaded, discover, load, load_text, zero_config
+from plano_filters.config.problems import Path, Position, Problem, Report
+from plano_filters.config.shapes import filter_entries
+from plano_filters.config.types import Duration, Secret
+from plano_filters.config.unsupported import Compat
+
+__all__ = [
+    "Compat",
+    "Document",
+    "Duration",
+    "FilterEntry",
+    "Limits",
+    "Listener",
+    "Loaded",
+    "ModelProvider",
+    "Path",
+    "Position",
+    "Problem",
+    "Report",
+    "Secret",
+    "discover",
+    "filter_entries",
+    "load",
+    "load_text",
+    "zero_config",
+]

@@ -5,7 +5,7 @@ Plano's keys keep Plano's names. Keys that are read by nobody here are in `unsup
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -256,7 +256,9 @@ class Document(Model):
     model_providers: tuple[ModelProvider, ...] = ()
     model_aliases: dict[str, ModelAlias] = Field(default_factory=dict)
     routing_preferences: tuple[RoutingPreference, ...] = ()
-    model_metrics_sources: tuple[CostSource | LatencySource, ...] = ()
+    model_metrics_sources: tuple[
+        Annotated[CostSource | LatencySource, Field(discriminator="type")], ...
+    ] = ()
     routing: Routing = Routing()
     overrides: Overrides = Overrides()
     tracing: Tracing = Tracing()

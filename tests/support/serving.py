@@ -7,26 +7,37 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config
-from starlette.types import ASGIApp
+from hypercorn.asyncio.run import worker_serve
+from hypercorn.config import Config, Sockets
+from hypercorn.utils import wrap_app
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 @asynccontextmanager
 async def serve(app: ASGIApp) -> AsyncGenerator[tuple[str, int]]:
-    """Serve an app until the block ends; yields host and port."""
+    """Serve an app until the block ends, lifespan included; yields host and port."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = Config()
-    config.bind = [f"fd://{listening.fileno()}"]
     config.errorlog = None
     config.graceful_timeout = 0.5
-    stop = asyncio.Event()
+    stop, started = asyncio.Event(), asyncio.Event()
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        async def told(message: Message) -> None:
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                started.set()
+
+        await app(scope, receive, told if scope["type"] == "lifespan" else send)
+
+    wrapped = wrap_app(watched, 0, "asgi")  # type: ignore[arg-type]
+    sockets = Sockets([], [listening], [])
     server = asyncio.create_task(
-        hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+        worker_serve(wrapped, config, sockets=sockets, shutdown_trigger=stop.wait)
     )
     try:
+        await started.wait()
         yield listening.getsockname()[:2]
     finally:
         stop.set()
         await server
-        listening.close()

@@ -1,0 +1,82 @@
+"""The hooks of `alias`."""
+
+from __future__ import annotations
+
+from plano_filters import (
+    BadRequest,
+    Candidates,
+    Exchange,
+    FactoryContext,
+    Filter,
+    ModelNotFound,
+    Response,
+)
+
+from plano_builtin_filters.alias import core, listing
+from plano_builtin_filters.alias.catalog import model_ids
+from plano_builtin_filters.alias.config import AliasConfig
+
+FALLBACK_HEADER = "x-plano-fallback"
+"""`off` keeps a request from being served by any model but the one it names."""
+
+
+class Alias(Filter[AliasConfig]):
+    """Turn the requested model into the declared models that may serve it, best first."""
+
+    config_type = AliasConfig
+    provides = (Candidates,)
+
+    def __init__(self, config: AliasConfig, context: FactoryContext) -> None:
+        super().__init__(config, context)
+        wild = any(entry.wildcard for entry in context.document.model_providers)
+        self._index = core.ModelIndex.of(context.document, model_ids() if wild else {})
+
+    async def on_request(self, exchange: Exchange) -> Response | None:
+        if exchange.operation.endpoint == "models":
+            return listing.answer(exchange, self._index)
+        exchange.state.put(self._candidates(exchange))
+        return None
+
+    def _candidates(self, exchange: Exchange) -> Candidates:
+        requested = exchange.request.payload.get("model")
+        if requested is not None and not isinstance(requested, str):
+            raise BadRequest('"model" must be a string', param="model")
+        name = (requested or "").strip()
+        if name in core.UNNAMED:
+            models, how = self._unnamed(name)
+            explicit, fallbacks = False, models[1:]
+        else:
+            resolution = self._index.resolve(name)
+            if resolution is None:
+                raise self._unknown(name)
+            models, how, explicit = resolution.models, resolution.how, True
+            fallbacks = tuple(self._index.fallbacks(models[0], self.config.fallback))
+        if exchange.request.headers.get(FALLBACK_HEADER, "").lower() == "off":
+            models, fallbacks = models[:1], ()
+        dialect = exchange.dialect
+        first = models if explicit else models[:1]
+        found = core.candidates(first, fallbacks, dialect, self._index)
+        if not found:
+            spoken = ", ".join(sorted(self._index.dialects(models[0])))
+            raise BadRequest(
+                f"{models[0]} does not speak {dialect}; its provider speaks {spoken}", param="model"
+            )
+        exchange.decide(how, requested=name, candidates=list(found))
+        return Candidates(found, name, explicit)
+
+    def _unnamed(self, name: str) -> tuple[tuple[str, ...], str]:
+        models = tuple(dict.fromkeys(self._index.unnamed()))
+        if not models:
+            raise BadRequest(
+                'name a model in "model"; this gateway declares no default', param="model"
+            )
+        why = "default" if self._index.default else "first declared"
+        return models, f"{name or 'no model named'} -> {why} {models[0]}"
+
+    def _unknown(self, name: str) -> ModelNotFound:
+        close = self._index.similar(name)
+        meant = f'; did you mean "{close[0]}"?' if close else ""
+        declared = ", ".join([entry.model for entry in self._index.entries][:8])
+        return ModelNotFound(
+            f'the model "{name[:200]}" is not declared (declared: {declared}){meant}', param="model"
+        )

@@ -1,0 +1,196 @@
+"""The gateway as one ASGI app: `create_app()` for any server, `Service` for ours.
+
+    uvicorn --factory plano_filters.app:create_app
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from plano_filters.asgi import Gateway
+from plano_filters.chain import Chain
+from plano_filters.compile import Services, compile_chain
+from plano_filters.config import Document, Loaded, Report, discover, load, zero_config
+from plano_filters.dialect import error_document
+from plano_filters.errors import NotFound
+from plano_filters.meter import Meter
+from plano_filters.registry import Registry
+from plano_filters.telemetry import Observer, Telemetry
+from plano_filters.transport import UpstreamTransport
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """A gateway made from a document: its app, its chain, and how to change it while it runs.
+
+    Args:
+        loaded: The document; its report takes the chain's problems too.
+        observers: Called with every exchange at its end.
+        registry: Where filters are looked up; the installed ones unless given.
+
+    Raises:
+        ConfigError: The document, or its chain, has errors.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        observers: Sequence[Observer] = (),
+        registry: Registry | None = None,
+    ) -> None:
+        self.loaded = loaded
+        self.generation = 1
+        """Counts reloads."""
+        self.reload_error: str | None = None
+        """What kept the last reload from happening; None if it happened."""
+        self._registry = registry or Registry.from_entry_points()
+        document = loaded.document
+        models = {entry.model for entry in document.model_providers if not entry.wildcard}
+        self.meter = Meter()
+        self._reloads = self.meter.counter(
+            "plano_config_reloads", "Reloads of the configuration.", ("result",)
+        )
+        self.telemetry = Telemetry(
+            document.tracing, meter=self.meter, models=models, observers=observers
+        )
+        self._transport: UpstreamTransport | None = None
+        middleware = load_middleware(document, loaded.report)
+        chain = self.compile(loaded)
+        loaded.report.raise_errors()
+        self.gateway = Gateway(chain, limits=document.limits, telemetry=self.telemetry)
+        self.app = self._build(middleware)
+
+    def compile(self, loaded: Loaded) -> Chain:
+        """Compile the chain of a document; problems go into its report."""
+        services = Services(
+            transport=self._shared_transport, tracer=self.telemetry.tracer, meter=self.meter
+        )
+        return compile_chain(loaded.document, self._registry, loaded.report, services)
+
+    async def reload(self, loaded: Loaded) -> None:
+        """Serve new exchanges by another document's chain. Running ones finish on theirs.
+
+        Listeners, limits, tracing and middleware stay as they are until a restart.
+
+        Raises:
+            ConfigError: The document has errors. The old chain stays.
+        """
+        try:
+            chain = self.compile(loaded)
+            loaded.report.raise_errors()
+            await self.gateway.swap(chain)
+        except Exception as error:
+            self.reload_error = str(error)
+            self._reloads.labels("failed").inc()
+            raise
+        if loaded.document.listeners != self.loaded.document.listeners:
+            log.warning("listeners have changed; restart the gateway to use them")
+        self.loaded, self.reload_error = loaded, None
+        self.generation += 1
+        self._reloads.labels("done").inc()
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncGenerator[None]:
+        """Start the transport, the chain and the telemetry; stop them in reverse."""
+        self._transport = UpstreamTransport(self.loaded.document.overrides.upstream_tls_ca_path)
+        try:
+            async with self.telemetry.lifespan(), self.gateway.lifespan():
+                yield
+        finally:
+            await self._transport.aclose()
+
+    def _shared_transport(self) -> httpx.AsyncBaseTransport:
+        if self._transport is None:
+            raise RuntimeError("the transport is there only while the gateway runs")
+        return self._transport
+
+    def _build(self, middleware: Sequence[tuple[Any, dict[str, Any]]]) -> ASGIApp:
+        @asynccontextmanager
+        async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+            async with self.lifespan():
+                yield
+
+        routes = [
+            Mount("/v1", app=_Whole(self.gateway)),
+            Route("/healthz", _alive),
+            Route("/", _alive),
+            Mount("/", app=_not_found),
+        ]
+        app: ASGIApp = Starlette(routes=routes, lifespan=lifespan)
+        for kind, options in reversed(middleware):
+            app = kind(app, **options)
+        return app
+
+
+class _Whole:
+    """Undoes what a mount takes from the path: the gateway knows whole paths."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        if scope["method"] == "OPTIONS":
+            await Response(status_code=204)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def create_app(config: str | Path | None = None) -> ASGIApp:
+    """Return the app of a configuration file, for any ASGI server.
+
+    Args:
+        config: The file, or its directory. Else `PLANO_FILTERS_CONFIG`, else `config.yaml` or
+            `plano_config.yaml` here, else every provider by wildcard.
+
+    Raises:
+        ConfigError: With every problem of the file.
+    """
+    path = discover(config or os.environ.get("PLANO_FILTERS_CONFIG"))
+    return Service(load(path) if path else zero_config(os.environ)).app
+
+
+def load_middleware(document: Document, report: Report) -> list[tuple[Any, dict[str, Any]]]:
+    """Import the document's ASGI middleware; what cannot be imported is reported."""
+    loaded: list[tuple[Any, dict[str, Any]]] = []
+    for index, entry in enumerate(document.middleware):
+        module, colon, name = entry.use.partition(":")
+        if not colon:
+            module, _, name = entry.use.rpartition(".")
+        try:
+            loaded.append((getattr(importlib.import_module(module), name), entry.options))
+        except (ImportError, AttributeError, ValueError) as error:
+            report.error(
+                ("middleware", index), f'middleware "{entry.use}" cannot be imported: {error}'
+            )
+    return loaded
+
+
+async def _alive(request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        await send({"type": "websocket.close", "code": 1003})
+        return
+    error = NotFound(f"no such path: {scope['path'][:200]}; the API is under /v1/")
+    document = error_document(error, "chat", "")
+    await JSONResponse(document, status_code=404)(scope, receive, send)

@@ -1,0 +1,83 @@
+"""The mock as a transport: requests in, answers out, streams with a visible delay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+import httpx
+
+from plano_filters.mock import core
+from plano_filters.mock.script import Script
+
+REMEMBERED: Final = 1024
+"""Request ids whose attempts are counted."""
+
+Document = Callable[[Mapping[str, Any], str], dict[str, Any]]
+Events = Callable[[Mapping[str, Any], str], list[bytes]]
+
+_ENDPOINTS: Final[dict[str, tuple[Document, Events | None]]] = {
+    "/v1/chat/completions": (core.chat, core.chat_events),
+    "/v1/responses": (core.responses, core.responses_events),
+    "/v1/embeddings": (core.embeddings, None),
+}
+
+
+class MockProvider(httpx.AsyncBaseTransport):
+    """An OpenAI-compatible provider in this process.
+
+    It fails on request: `x-mock-status: 429` (or `429,200`: one status per try), `x-mock-model`,
+    `x-mock-retry-after`, `x-mock-delay-ms`, `x-mock-first-byte-ms`, `x-mock-cut-after`,
+    `x-mock-connect-error`.
+    """
+
+    def __init__(self) -> None:
+        self._attempts: OrderedDict[str, int] = OrderedDict()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        endpoint = _ENDPOINTS.get(request.url.path)
+        if endpoint is None:
+            return httpx.Response(404, json=core.error(404))
+        payload = json.loads(await request.aread() or b"{}")
+        model = str(payload.get("model", "mock"))
+        script = Script.read(request.headers, model, self._attempt(request, model))
+        if script.connect_error:
+            raise httpx.ConnectError("the mock was asked to refuse the connection")
+        await asyncio.sleep(script.first_byte)
+        if script.status >= 300:
+            headers = {"retry-after": script.retry_after} if script.retry_after else {}
+            return httpx.Response(script.status, headers=headers, json=core.error(script.status))
+        document, events = endpoint
+        if payload.get("stream") is True and events is not None:
+            stream = _Stream(events(payload, model), script)
+            return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
+        await asyncio.sleep(script.delay)
+        return httpx.Response(200, json=document(payload, model))
+
+    def _attempt(self, request: httpx.Request, model: str) -> int:
+        """Count the tries of one request id; with `x-mock-model`, only those of that model."""
+        only = request.headers.get("x-mock-model")
+        if only is not None and only != model:
+            return 1
+        key = request.headers.get("x-request-id", "")
+        count = self._attempts.pop(key, 0) + 1
+        self._attempts[key] = count
+        while len(self._attempts) > REMEMBERED:
+            self._attempts.popitem(last=False)
+        return count
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, events: list[bytes], script: Script) -> None:
+        self._events = events
+        self._script = script
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for number, event in enumerate(self._events):
+            if number == self._script.cut_after:
+                raise httpx.ReadError("the mock was asked to break off")
+            yield event
+            await asyncio.sleep(self._script.delay)

@@ -1,0 +1,1 @@
+"""Serving: Hypercorn embedded, the guards in front, one process or several, the admin listener."""
