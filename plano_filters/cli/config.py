@@ -1,0 +1,93 @@
+"""`validate`, `show`, `schema` and `migrate`: what a configuration says. None needs a network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from plano_filters.app import load_middleware
+from plano_filters.cli.app import app
+from plano_filters.cli.serve import CompatOption, File, as_json, compat_of
+from plano_filters.compile import compile_chain
+from plano_filters.config import Loaded, Problem, discover, load, zero_config
+from plano_filters.config.rewrite import rewrite
+from plano_filters.config.schema import document_schema
+from plano_filters.config.show import as_yaml, effective
+from plano_filters.errors import ConfigError
+from plano_filters.registry import Registry
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def validate(file: File = None, compat: CompatOption = "strict", json: Json = False) -> None:
+    """Check a configuration with the real compiler. Exit status 0 or 2."""
+    try:
+        loaded, chain = _compiled(file, compat)
+        errors = loaded.report.sorted(loaded.report.errors)
+        warnings = loaded.report.sorted(loaded.report.warnings)
+    except ConfigError as error:
+        errors = [p for p in error.problems if isinstance(p, Problem)]
+        warnings, chain = [], ""
+    if json:
+        problems = [problem.to_dict() for problem in [*errors, *warnings]]
+        print(as_json({"ok": not errors, "chain": chain or None, "problems": problems}))  # noqa: T201
+    else:
+        for problem in [*errors, *warnings]:
+            print(problem.render() + "\n", file=sys.stderr)  # noqa: T201
+        if errors:
+            count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
+            print(count, file=sys.stderr)  # noqa: T201
+        else:
+            print(f"ok: {chain}")  # noqa: T201
+    if errors:
+        raise typer.Exit(2)
+
+
+@app.command()
+def show(file: File = None, compat: CompatOption = "strict", json: Json = False) -> None:
+    """Print the effective document: defaults filled in, secrets as references, the chain."""
+    loaded, chain = _compiled(file, compat)
+    loaded.report.raise_errors()
+    if json:
+        print(as_json({"chain": chain, "document": effective(loaded.document)}))  # noqa: T201
+    else:
+        print(f"# chain: {chain}\n{as_yaml(loaded.document)}", end="")  # noqa: T201
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of configurations, with every installed filter, for editors."""
+    registry = Registry.from_entry_points()
+    configs = {info.name: info.filter.config_type for info in registry.describe()}
+    print(as_json(document_schema(configs)))  # noqa: T201
+
+
+@app.command()
+def migrate(
+    file: Annotated[Path, typer.Argument(help="A configuration of Plano, v0.1 to v0.3.")],
+    write: Annotated[bool, typer.Option("--write", help="Change the file.")] = False,
+) -> None:
+    """Rewrite an older configuration to v0.4.0, keeping comments and layout."""
+    text = file.read_text(encoding="utf-8")
+    changed = rewrite(text, str(file))
+    if not write:
+        print(changed, end="")  # noqa: T201
+        return
+    if changed == text:
+        print(f"{file} is v0.4.0 already", file=sys.stderr)  # noqa: T201
+        return
+    file.write_text(changed, encoding="utf-8")
+    print(f"rewrote {file}", file=sys.stderr)  # noqa: T201
+
+
+def _compiled(file: Path | None, compat: str) -> tuple[Loaded, str]:
+    path = discover(file)
+    loaded = load(path, compat=compat_of(compat)) if path else zero_config(os.environ)
+    chain = compile_chain(loaded.document, Registry.from_entry_points(), loaded.report)
+    load_middleware(loaded.document, loaded.report)
+    return loaded, str(chain)

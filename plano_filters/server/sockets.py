@@ -1,0 +1,86 @@
+"""Binding the addresses a gateway listens on, with errors that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import socket
+from contextlib import suppress
+
+from plano_filters.config.document import Listener
+
+
+class BindError(Exception):
+    """An address cannot be listened on."""
+
+
+def bind(host: str, port: int, what: str, remedy: str) -> socket.socket:
+    """Return a socket bound to an address; port 0 takes a free one.
+
+    Args:
+        host: Address or name.
+        port: Port.
+        what: For the error: who wants to listen.
+        remedy: For the error: how to listen elsewhere.
+
+    Raises:
+        BindError: The address is taken, or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((host, port))
+    except OSError as error:
+        made.close()
+        reason = "is taken" if error.errno == errno.EADDRINUSE else f"failed: {error.strerror}"
+        raise BindError(f"{what}: {host}:{port} {reason}; {remedy}") from None
+    made.setblocking(False)
+    made.set_inheritable(True)
+    return made
+
+
+def bind_listeners(listeners: tuple[Listener, ...]) -> list[tuple[Listener, socket.socket]]:
+    """Bind every listener of a document.
+
+    Raises:
+        BindError: One of them cannot be bound; the others are closed again.
+    """
+    bound: list[tuple[Listener, socket.socket]] = []
+    try:
+        for listener in listeners:
+            what = f'listener "{listener.name}"'
+            remedy = "change `port` of the listener, or give --port"
+            bound.append((listener, bind(listener.address, listener.port, what, remedy)))
+    except BindError:
+        for _, one in bound:
+            one.close()
+        raise
+    return bound
+
+
+def bind_admin(place: str) -> socket.socket:
+    """Bind the admin listener to `host:port`.
+
+    Raises:
+        BindError: The text is no address, or the address cannot be bound.
+    """
+    host, colon, port = place.rpartition(":")
+    remedy = "give --admin HOST:PORT, or --admin off"
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise BindError(f"admin listener: {place} is no address; {remedy}")
+    return bind(host.strip("[]") or "127.0.0.1", int(port), "admin listener", remedy)
+
+
+def url_of(listening: socket.socket, *, tls: bool = False) -> str:
+    """Return the URL that a socket is reached at from this machine."""
+    host, port = listening.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - not bound here
+    return f"{'https' if tls else 'http'}://{host}:{port}"
+
+
+def raise_file_limit() -> None:
+    """Allow as many sockets as the system lets us: a stream takes two."""
+    with suppress(ValueError, OSError):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
