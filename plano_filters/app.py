@@ -1,6 +1,6 @@
 """The gateway as one ASGI app: `create_app()` for any server, `Service` for ours.
 
-    uvicorn --factory plano_filters.app:create_app
+uvicorn --factory plano_filters.app:create_app
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 

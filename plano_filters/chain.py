@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, TypeVarTuple, Unpack
 
 from plano_filters.errors import FilterFailed, GatewayError, UpstreamTimeout
 from plano_filters.exchange import Action, Exchange, Outcome, Phase, Timing
@@ -20,6 +20,7 @@ from plano_filters.messages import Response
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +112,19 @@ class Chain:
         except Exception:  # a failing clean-up must not keep the hooks from running
             log.exception("closing the resources of an exchange failed")
         for entry in reversed(self.links[:entered]):
-            if entry.on_complete is not None:
-                try:
-                    await self._call(
-                        entry,
-                        exchange,
-                        "complete",
-                        lambda e=entry: e.on_complete(exchange, outcome),
-                    )
-                except GatewayError:
-                    log.exception('filter "%s" raised in on_complete', entry.id)
+            if entry.on_complete is None:
+                continue
+            try:
+                await self._call(entry, exchange, "complete", entry.on_complete, exchange, outcome)
+            except GatewayError:
+                log.exception('filter "%s" raised in on_complete', entry.id)
 
     async def _request(self, exchange: Exchange) -> tuple[Response, int]:
         for index, entry in enumerate(self.links):
             exchange.entered = index + 1
             if entry.on_request is None:
                 continue
-            hook = entry.on_request
-            response = await self._call(entry, exchange, "request", lambda h=hook: h(exchange))
+            response = await self._call(entry, exchange, "request", entry.on_request, exchange)
             if response is not None:
                 return response, index
         raise FilterFailed("no filter of the chain answered; the last one must be terminal")
@@ -137,18 +133,20 @@ class Chain:
         for entry in reversed(self.links[: max(answered, 0)]):
             if entry.on_response is None:
                 continue
-            hook = entry.on_response
             try:
-                await self._call(
-                    entry, exchange, "response", lambda h=hook, r=response: h(exchange, r)
-                )
+                await self._call(entry, exchange, "response", entry.on_response, exchange, response)
             except GatewayError as error:
                 await _discard(response)
                 response = Response.from_error(error, exchange.dialect, exchange.id)
         return response
 
     async def _call(
-        self, entry: Link, exchange: Exchange, phase: Phase, hook: Callable[[], Awaitable[T]]
+        self,
+        entry: Link,
+        exchange: Exchange,
+        phase: Phase,
+        hook: Callable[[Unpack[Args]], Awaitable[T]],
+        *args: *Args,
     ) -> T | None:
         """Call one hook under its deadline; time it; turn what it raises into what it means."""
         exchange.filter_id = entry.id
@@ -157,9 +155,9 @@ class Chain:
         failure: BaseException | None = None
         try:
             if entry.timeout is None:
-                result = await hook()
+                result = await hook(*args)
             else:
-                result = await _within(entry, hook)
+                result = await _within(entry, hook, *args)
         except GatewayError as error:
             action, failure = "error" if error.source == "filter" else "reject", error
             raise
@@ -182,7 +180,7 @@ class Chain:
             exchange.timings.append(Timing(entry.id, phase, action, started, seconds, name))
 
 
-async def _within(entry: Link, hook: Callable[[], Awaitable[T]]) -> T:
+async def _within(entry: Link, hook: Callable[[Unpack[Args]], Awaitable[T]], *args: *Args) -> T:
     """Await a hook under its link's deadline.
 
     Raises:
@@ -191,7 +189,7 @@ async def _within(entry: Link, hook: Callable[[], Awaitable[T]]) -> T:
     """
     try:
         async with asyncio.timeout(entry.timeout) as deadline:
-            return await hook()
+            return await hook(*args)
     except TimeoutError:
         if deadline.expired() and entry.terminal:
             raise UpstreamTimeout(f"no answer within {entry.timeout:g} s") from None

@@ -62,6 +62,8 @@ def compile_chain(
     links = compiler.links(("filters",), document.filters, {})
     if terminal:
         compiler.check_terminal(("filters",), links)
+    else:
+        compiler.check_open(("filters",), links)
     return Chain(links)
 
 
@@ -145,6 +147,16 @@ class _Compiler:
                     (*path, index),
                     f'"{entry.id}" always answers, so the filters after it are never reached',
                     hint=f'move "{entry.id}" to the end',
+                )
+
+    def check_open(self, path: Path, links: Sequence[Link]) -> None:
+        """Report a chain that would never reach the app behind it."""
+        for index, entry in enumerate(links):
+            if entry.terminal:
+                self._report.error(
+                    (*path, index),
+                    f'"{entry.id}" always answers, so the app behind the chain is never reached',
+                    hint=f'remove "{entry.id}"',
                 )
 
     def _load(self, path: Path, entry: FilterEntry) -> type[Filter[Any]] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
@@ -62,4 +62,4 @@ class Meter:
                 self._made[name] = made
             if not isinstance(made, kind):
                 raise ValueError(f"{name} is already a {type(made).__name__}")
-            return cast("InstrumentT", made)
+            return made

@@ -11,13 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plano_filters.asgi import ClientScope, Gateway
 from plano_filters.chain import Chain, link
-from plano_filters.compile import load_chain
+from plano_filters.compile import Services, load_chain
 from plano_filters.config.document import Limits
 from plano_filters.errors import UpstreamFailed
 from plano_filters.exchange import Exchange
 from plano_filters.filter import FactoryContext, FilterConfig, TerminalFilter
 from plano_filters.messages import Response
 from plano_filters.telemetry import Telemetry
+from plano_filters.transport import UpstreamTransport
 
 
 class FilterChainMiddleware:
@@ -42,8 +43,10 @@ class FilterChainMiddleware:
         telemetry: Telemetry | None = None,
     ) -> None:
         self._app = app
+        self._transport: UpstreamTransport | None = None
         if not isinstance(chain, Chain):
-            chain = load_chain(str(chain))
+            transport = self._transport = UpstreamTransport()
+            chain = load_chain(str(chain), services=Services(transport=lambda: transport))
         terminal = link(_App(app), id="app", name="app")
         self._gateway = Gateway(
             Chain([*chain.links, terminal]),
@@ -84,6 +87,8 @@ class FilterChainMiddleware:
             return message
 
         await self._app(scope, lead, follow)
+        if self._transport is not None:
+            await self._transport.aclose()
 
 
 class _App(TerminalFilter[FilterConfig]):

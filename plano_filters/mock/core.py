@@ -12,12 +12,17 @@ from typing import Any
 CREATED = 1_700_000_000
 """Epoch seconds; fixed, so that answers do not change."""
 DIMENSIONS = 8
+"""Of an embedding."""
+MODELS = ("fast", "smart")
 
 
 def chat(request: Mapping[str, Any], model: str) -> dict[str, Any]:
     """Return a chat completion."""
     call = tool_call(request)
-    message: dict[str, Any] = {"role": "assistant", "content": None if call else text(request, model)}
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": None if call else text(request, model),
+    }
     if call:
         message["tool_calls"] = [call]
     return {
@@ -139,15 +144,23 @@ def embeddings(request: Mapping[str, Any], model: str) -> dict[str, Any]:
     }
 
 
-def error(status: int) -> dict[str, Any]:
-    """Return the error document of a scripted failure."""
+def models() -> dict[str, Any]:
+    """Return the list of models. Any other name is answered as well."""
+    listed = [
+        {"id": name, "object": "model", "created": CREATED, "owned_by": "mock"} for name in MODELS
+    ]
+    return {"object": "list", "data": listed}
+
+
+def error(status: int, message: str = "") -> dict[str, Any]:
+    """Return an error document; without a message, that of a scripted failure."""
     kind, code = {
         400: ("invalid_request_error", "bad_request"),
         401: ("invalid_request_error", "invalid_api_key"),
         404: ("invalid_request_error", "model_not_found"),
         429: ("rate_limit_exceeded", "rate_limit_exceeded"),
     }.get(status, ("server_error" if status >= 500 else "invalid_request_error", "mock"))
-    message = f"the mock was asked to answer {status}"
+    message = message or f"the mock was asked to answer {status}"
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 

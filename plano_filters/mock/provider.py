@@ -29,19 +29,33 @@ _ENDPOINTS: Final[dict[str, tuple[Document, Events | None]]] = {
 class MockProvider(httpx.AsyncBaseTransport):
     """An OpenAI-compatible provider in this process.
 
-    It fails on request: `x-mock-status: 429` (or `429,200`: one status per try), `x-mock-model`,
-    `x-mock-retry-after`, `x-mock-delay-ms`, `x-mock-first-byte-ms`, `x-mock-cut-after`,
-    `x-mock-connect-error`.
+    It fails as a request's headers say:
+
+    | header | effect |
+    | --- | --- |
+    | `x-mock-status: 429` | every try is answered so |
+    | `x-mock-status: 429,200` | one status per try of the same `x-request-id`; the last repeats |
+    | `x-mock-retry-after: 1` | an error says when to come back |
+    | `x-mock-connect-error: 1` | no connection |
+    | `x-mock-cut-after: 3` | a stream breaks off after so many events |
+    | `x-mock-first-byte-ms: 500` | nothing comes for so long |
+    | `x-mock-delay-ms: 0` | pause between two events, and before a plain answer; 30 unless given |
+    | `x-mock-model: fast` | all but the pause is for this model alone, so that another stands in |
     """
 
     def __init__(self) -> None:
         self._attempts: OrderedDict[str, int] = OrderedDict()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        endpoint = _ENDPOINTS.get(request.url.path)
-        if endpoint is None:
-            return httpx.Response(404, json=core.error(404))
-        payload = json.loads(await request.aread() or b"{}")
+        path = request.url.path
+        if path == "/v1/models" and request.method == "GET":
+            return httpx.Response(200, json=core.models())
+        endpoint = _ENDPOINTS.get(path)
+        if endpoint is None or request.method != "POST":
+            return _error(404, f"the mock does not serve {request.method} {path}")
+        payload = _payload(await request.aread())
+        if payload is None:
+            return _error(400, "the body is no JSON object")
         model = str(payload.get("model", "mock"))
         script = Script.read(request.headers, model, self._attempt(request, model))
         if script.connect_error:
@@ -58,11 +72,13 @@ class MockProvider(httpx.AsyncBaseTransport):
         return httpx.Response(200, json=document(payload, model))
 
     def _attempt(self, request: httpx.Request, model: str) -> int:
-        """Count the tries of one request id; with `x-mock-model`, only those of that model."""
-        only = request.headers.get("x-mock-model")
-        if only is not None and only != model:
+        """Count the tries of one request id; with `x-mock-model`, only those of that model.
+
+        A request without an id is always a first try.
+        """
+        key = request.headers.get("x-request-id")
+        if key is None or request.headers.get("x-mock-model", model) != model:
             return 1
-        key = request.headers.get("x-request-id", "")
         count = self._attempts.pop(key, 0) + 1
         self._attempts[key] = count
         while len(self._attempts) > REMEMBERED:
@@ -81,3 +97,15 @@ class _Stream(httpx.AsyncByteStream):
                 raise httpx.ReadError("the mock was asked to break off")
             yield event
             await asyncio.sleep(self._script.delay)
+
+
+def _payload(body: bytes) -> dict[str, Any] | None:
+    try:
+        payload = json.loads(body)
+    except ValueError:
+        return None
+    return payload if isinstance(payload, dict) else None
+
+
+def _error(status: int, message: str) -> httpx.Response:
+    return httpx.Response(status, json=core.error(status, message))

@@ -125,10 +125,7 @@ async def test_a_chunked_body_over_the_limit_is_refused() -> None:
         raw = (
             b"POST /v1/chat/completions HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n"
-             b"1000\r\n"
-            + b"x" * 4096
-            + b"\r\n"
-            + b"1\r\nx\r\n0\r\n\r\n"
+            b"1000\r\n" + b"x" * 4096 + b"\r\n" + b"1\r\nx\r\n0\r\n\r\n"
         )
         status, _, _ = await ask(address, raw)
 

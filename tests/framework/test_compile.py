@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from plano_filters.config.problems import Report
 from pydantic import Field
 
 from plano_filters.chain import Chain
 from plano_filters.compile import compile_chain
 from plano_filters.config.document import Document, FilterEntry
+from plano_filters.config.problems import Report
 from plano_filters.exchange import Exchange
 from plano_filters.filter import FactoryContext, Filter, FilterConfig, TerminalFilter
 from plano_filters.messages import Response
@@ -152,6 +152,16 @@ async def test_nested_filters_see_what_is_outside() -> None:
     assert not report.errors
     await chain.run(exchange)
     assert [d.text for d in exchange.decisions] == ["saw red"]
+
+
+def test_a_chain_in_front_of_an_app_may_not_answer_for_it() -> None:
+    """A terminal filter there would hide the app."""
+    report = Report()
+    entry = FilterEntry(use=f"{HERE}:End")
+
+    compile_chain(Document(filters=(entry,)), REGISTRY, report, terminal=False)
+
+    assert "never reached" in report.errors[0].message
 
 
 def test_a_chain_in_front_of_an_app_needs_no_terminal_filter() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -139,3 +140,22 @@ async def test_an_app_that_fails_is_a_500() -> None:
 
     assert status == 500
     assert b"in the app" not in body
+
+
+async def test_a_chain_can_be_a_file(tmp_path: Path) -> None:
+    """A path is loaded, compiled and started with the app."""
+
+    async def ok(request: Request) -> JSONResponse:
+        return JSONResponse("ok")
+
+    file = tmp_path / "chain.yaml"
+    file.write_text(
+        "filters:\n  - auth: {keys: [{id: team-a, key: sk-gateway-0123456789}]}\n", encoding="utf-8"
+    )
+    app = Starlette(routes=[Route("/anything", ok)])
+    async with serve(FilterChainMiddleware(app, chain=file)) as address:
+        refused = await ask(address, get("/anything"))
+        key = b"Host: t\r\nAuthorization: Bearer sk-gateway-0123456789\r\n"
+        passed = await ask(address, get("/anything").replace(b"Host: t\r\n", key))
+
+    assert (refused[0], passed[0]) == (401, 200)

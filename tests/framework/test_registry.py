@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 
 import pytest
-from plano_filters.config.problems import Report
 
+from plano_filters.config.problems import Report
 from plano_filters.filter import Filter, FilterConfig
 from plano_filters.registry import GROUP, Registry
 
