@@ -5,16 +5,18 @@ uvicorn --factory plano_filters.app:create_app
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -24,14 +26,17 @@ from plano_filters.asgi import Gateway
 from plano_filters.chain import Chain
 from plano_filters.compile import Services, compile_chain
 from plano_filters.config import Document, Loaded, Report, discover, load, zero_config
-from plano_filters.dialect import error_document
 from plano_filters.errors import NotFound
 from plano_filters.meter import Meter
+from plano_filters.refusal import refuse, request_id
 from plano_filters.registry import Registry
 from plano_filters.telemetry import Observer, Telemetry
 from plano_filters.transport import UpstreamTransport
 
 log = logging.getLogger(__name__)
+
+FIXED: Final = ("listeners", "limits", "tracing", "middleware")
+"""Sections of the document that a reload does not change."""
 
 
 class Service:
@@ -82,15 +87,19 @@ class Service:
         )
         return compile_chain(loaded.document, self._registry, loaded.report, services)
 
-    async def reload(self, loaded: Loaded) -> None:
+    async def reload(self, load: Callable[[], Loaded]) -> None:
         """Serve new exchanges by another document's chain. Running ones finish on theirs.
 
         Listeners, limits, tracing and middleware stay as they are until a restart.
+
+        Args:
+            load: Returns the document; called in a thread.
 
         Raises:
             ConfigError: The document has errors. The old chain stays.
         """
         try:
+            loaded = await asyncio.to_thread(load)
             chain = self.compile(loaded)
             loaded.report.raise_errors()
             await self.gateway.swap(chain)
@@ -98,8 +107,9 @@ class Service:
             self.reload_error = str(error)
             self._reloads.labels("failed").inc()
             raise
-        if loaded.document.listeners != self.loaded.document.listeners:
-            log.warning("listeners have changed; restart the gateway to use them")
+        for name in FIXED:
+            if getattr(loaded.document, name) != getattr(self.loaded.document, name):
+                log.warning("%s changed; restart the gateway to use that", name)
         self.loaded, self.reload_error = loaded, None
         self.generation += 1
         self._reloads.labels("done").inc()
@@ -126,7 +136,7 @@ class Service:
                 yield
 
         routes = [
-            Mount("/v1", app=_Whole(self.gateway)),
+            Mount("/v1", app=_Endpoints(self.gateway)),
             Route("/healthz", _alive),
             Route("/", _alive),
             Mount("/", app=_not_found),
@@ -137,20 +147,21 @@ class Service:
         return app
 
 
-class _Whole:
-    """Undoes what a mount takes from the path: the gateway knows whole paths."""
+class _Endpoints:
+    """The gateway, and what browsers and probes ask it besides."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1003})
-            return
-        if scope["method"] == "OPTIONS":
-            await Response(status_code=204)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            made = request_id(Headers(scope=scope))
+            headers = {"x-request-id": made, "request-id": made}
+            await Response(status_code=204, headers=headers)(scope, receive, send)
+        else:
+            await self._gateway(scope, receive, send)
 
 
 def create_app(config: str | Path | None = None) -> ASGIApp:
@@ -165,6 +176,19 @@ def create_app(config: str | Path | None = None) -> ASGIApp:
     """
     path = discover(config or os.environ.get("PLANO_FILTERS_CONFIG"))
     return Service(load(path) if path else zero_config(os.environ)).app
+
+
+def check(loaded: Loaded, registry: Registry | None = None) -> Chain:
+    """Compile a document and start nothing; returns the chain that would serve.
+
+    Raises:
+        ConfigError: With every problem of the document, its chain and its middleware.
+    """
+    found = registry or Registry.from_entry_points()
+    chain = compile_chain(loaded.document, found, loaded.report)
+    load_middleware(loaded.document, loaded.report)
+    loaded.report.raise_errors()
+    return chain
 
 
 def load_middleware(document: Document, report: Report) -> list[tuple[Any, dict[str, Any]]]:
@@ -191,6 +215,5 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         await send({"type": "websocket.close", "code": 1003})
         return
-    error = NotFound(f"no such path: {scope['path'][:200]}; the API is under /v1/")
-    document = error_document(error, "chat", "")
-    await JSONResponse(document, status_code=404)(scope, receive, send)
+    path = scope["path"][:200]
+    await refuse(NotFound(f"no such path: {path}; the API is under /v1/"), scope, send)

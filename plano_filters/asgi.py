@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,13 +25,13 @@ from plano_filters.exchange import Exchange, Outcome
 from plano_filters.generation import Generation
 from plano_filters.lifespan import lifespan_protocol
 from plano_filters.messages import Request, Response
+from plano_filters.refusal import request_id
 from plano_filters.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
 WRITE_SECONDS: Final = 60.0
 """For one chunk to be taken by the client's connection; a client that reads nothing is gone."""
-MAX_ID_LENGTH: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,15 +267,7 @@ def _new_exchange(scope: Scope) -> Exchange:
         query=scope.get("query_string", b"").decode("latin-1"),
         client=client[0] if client else None,
     )
-    return Exchange(_request_id(headers), request, operation_for(scope["path"], headers))
-
-
-def _request_id(headers: MutableHeaders) -> str:
-    """Take the client's id if it is short and printable; it goes into logs and headers."""
-    given = headers.get("x-request-id", "")
-    if 0 < len(given) <= MAX_ID_LENGTH and given.isascii() and given.isprintable():
-        return given
-    return uuid.uuid4().hex
+    return Exchange(request_id(headers), request, operation_for(scope["path"], headers))
 
 
 async def _close(body: AsyncIterator[bytes]) -> None:

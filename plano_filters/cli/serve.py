@@ -13,12 +13,23 @@ from typing import Annotated, Any
 
 import typer
 
+from plano_filters.app import check
 from plano_filters.cli.app import app
 from plano_filters.config import Compat, Loaded, discover, load, zero_config
 from plano_filters.errors import ConfigError
-from plano_filters.server.process import Options, serve
-from plano_filters.server.sockets import BindError, bind_admin, bind_listeners
+from plano_filters.server.options import Options, StartError, at_port
+from plano_filters.server.process import serve
+from plano_filters.server.sockets import (
+    BindError,
+    bind_admin,
+    bind_listeners,
+    check_tls,
+    is_loopback,
+)
+from plano_filters.server.supervisor import supervise
 from plano_filters.telemetry.access_log import configure_logging
+
+log = logging.getLogger(__name__)
 
 DEFAULT_ADMIN = "127.0.0.1:9901"
 
@@ -35,10 +46,19 @@ CompatOption = Annotated[
 @app.command()
 def run(
     file: File = None,
+    *,
     admin: AdminOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that serve.")] = 1,
     watch: Annotated[bool, typer.Option("--watch", help="Reload when the file changes.")] = False,
     port: Annotated[int | None, typer.Option(help="Port of the one listener.")] = None,
+    drain_delay: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            envvar="PLANO_FILTERS_DRAIN_DELAY",
+            help="Seconds between telling /readyz and closing the listeners.",
+        ),
+    ] = 0.0,
     compat: CompatOption = "strict",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[str, typer.Option(help="json or text.")] = "json",
@@ -47,7 +67,15 @@ def run(
     configure_logging(log_level, as_json=log_format == "json")
     loaded, path = read(file, compat)
     loaded = with_port(loaded, port)
-    options = Options(path=path, compat=compat_of(compat), watch=watch)
+    options = Options(
+        path=path,
+        compat=compat_of(compat),
+        port=port,
+        watch=watch,
+        drain_delay=drain_delay,
+        log_level=log_level,
+        log_format=log_format,
+    )
     start(loaded, admin, options, workers=workers)
 
 
@@ -86,48 +114,28 @@ def compat_of(text: str) -> Compat:
 
 def with_port(loaded: Loaded, port: int | None) -> Loaded:
     """Move the one listener of a document to another port."""
-    if port is None:
-        return loaded
-    document = loaded.document
-    if len(document.listeners) != 1:
+    if port is not None and len(loaded.document.listeners) != 1:
         raise typer.BadParameter("there are several listeners", param_hint="--port")
-    listener = document.listeners[0].model_copy(update={"port": port})
-    changed = document.model_copy(update={"listeners": (listener,)})
-    return Loaded(changed, loaded.report, loaded.name, loaded.text)
+    return at_port(loaded, port)
 
 
 def start(loaded: Loaded, admin: str | None, options: Options, *, workers: int = 1) -> None:
-    """Check, bind and serve. Exit status 2 for a wrong document, 1 for a taken address."""
+    """Check, bind and serve. Exit status 2 for a wrong document, 1 for a start that failed."""
+    check(loaded)
+    check_tls(loaded)
     place = admin or os.environ.get("METRICS_BIND_ADDRESS") or DEFAULT_ADMIN
     try:
-        check(loaded)
         sockets = bind_listeners(loaded.document.listeners)
         bound = bind_admin(place) if place != "off" else None
-    except BindError as error:
+        if bound is not None and not is_loopback(bound):
+            log.warning("the admin listener is not on loopback: %s", place)
+        if workers > 1:
+            supervise(loaded, sockets, bound, options, workers)
+        else:
+            serve(loaded, sockets, bound, options)
+    except (BindError, StartError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(1) from None
-    if bound is not None and not place.startswith(("127.", "localhost:", "[::1]", ":")):
-        logging.getLogger(__name__).warning("the admin listener is not on loopback: %s", place)
-    if workers > 1:
-        from plano_filters.server.supervisor import supervise  # noqa: PLC0415 - rarely wanted
-
-        raise typer.Exit(supervise(loaded, sockets, bound, options, workers))
-    serve(loaded, sockets, bound, options)
-
-
-def check(loaded: Loaded) -> None:
-    """Compile the chain, so that nothing listens when something is wrong.
-
-    Raises:
-        ConfigError: With every problem.
-    """
-    from plano_filters.app import load_middleware  # noqa: PLC0415 - shared with validate
-    from plano_filters.compile import compile_chain  # noqa: PLC0415
-    from plano_filters.registry import Registry  # noqa: PLC0415
-
-    compile_chain(loaded.document, Registry.from_entry_points(), loaded.report)
-    load_middleware(loaded.document, loaded.report)
-    loaded.report.raise_errors()
 
 
 def as_json(value: Any) -> str:

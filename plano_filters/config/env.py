@@ -88,7 +88,7 @@ def _read(text: str, report: Report, path: Path) -> str:
     file = text.removeprefix("file:")
     try:
         return Expanded(FilePath(file).read_text(encoding="utf-8").strip(), text)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         report.error(path, f"cannot read {file}: {reason}")
         return text

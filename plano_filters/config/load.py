@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-
 from plano_filters import providers
 from plano_filters.config.check import check
 from plano_filters.config.document import Document, FilterEntry, Listener
 from plano_filters.config.env import expand, read_dotenv
 from plano_filters.config.migrate import CURRENT, OLD_VERSIONS, migrate
-from plano_filters.config.problems import Problem, Report, meant
+from plano_filters.config.problems import Problem, Report
 from plano_filters.config.shapes import middleware_entries, split_filters
 from plano_filters.config.source import Source, parse
 from plano_filters.config.unsupported import Compat, drop_unsupported
+from plano_filters.config.validate import validate
+from plano_filters.config.wiring import wire
 from plano_filters.errors import ConfigError
 
 DEFAULT_CHAIN: Final = ("alias", "upstream")
@@ -77,20 +77,21 @@ def load_text(
     Raises:
         ConfigError: It is no YAML mapping.
     """
+    env = os.environ if env is None else env
     source = parse(text, name)
     report = Report(source)
-    tree = expand(source.tree, os.environ if env is None else env, report)
+    tree = expand(source.tree, env, report)
     tree = migrate(tree, source, report)
     drop_unsupported(tree, report, compat)
     _default_listener(tree, source, report)
     split_filters(tree, source, report)
     middleware_entries(tree, source, report)
-    _chatgpt(tree, env or os.environ)
-    document, failed = _validate(tree, report)
-    if not document.filters and "filters" not in failed:
+    wire(tree, env)
+    document, wrong = validate(tree, report)
+    if not document.filters and ("filters",) not in wrong:
         chain = tuple(FilterEntry(use=use) for use in DEFAULT_CHAIN)
         document = document.model_copy(update={"filters": chain})
-    check(document, report, failed)
+    check(document, report, wrong)
     return Loaded(document, report, name, text)
 
 
@@ -119,12 +120,14 @@ def zero_config(env: Mapping[str, str]) -> Loaded:
         key = providers.PROVIDERS[name].env_key or ""
         auth = f"access_key: ${key}" if env.get(key) else "passthrough_auth: true"
         entries.append(f'  - {{model: "{name}/*", {auth}}}')
-    text = "\n".join([
-        f"version: {CURRENT}",
-        "listeners: [{type: model, name: llm, address: 127.0.0.1, port: 12000}]",
-        "model_providers:",
-        *entries,
-    ])
+    text = "\n".join(
+        [
+            f"version: {CURRENT}",
+            "listeners: [{type: model, name: llm, address: 127.0.0.1, port: 12000}]",
+            "model_providers:",
+            *entries,
+        ]
+    )
     return load_text(text, name="<zero config>", env=env)
 
 
@@ -145,64 +148,6 @@ def _default_listener(tree: dict[str, Any], source: Source, report: Report) -> N
     if not any(isinstance(one, dict) and one.get("type", "model") == "model" for one in kept):
         kept.append(Listener(name="egress_traffic").model_dump(exclude_none=True))
     tree["listeners"] = kept
-
-
-def _chatgpt(tree: dict[str, Any], env: Mapping[str, str]) -> None:
-    """Wire `chatgpt/*` as Plano does: the user's own login, as the Codex client sends it."""
-    entries = tree.get("model_providers")
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
-        if not (isinstance(entry, dict) and str(entry.get("model", "")).startswith("chatgpt/")):
-            continue
-        headers = {"originator": "codex_cli_rs"}
-        if env.get("CHATGPT_ACCOUNT_ID"):
-            headers["ChatGPT-Account-Id"] = env["CHATGPT_ACCOUNT_ID"]
-        wired = {**entry, "passthrough_auth": entry.get("passthrough_auth", True)}
-        wired["headers"] = {**headers, **(entry.get("headers") or {})}
-        entries[index] = wired
-
-
-def _validate(tree: dict[str, Any], report: Report) -> tuple[Document, set[str]]:
-    """Validate section by section, so that one wrong section hides no other."""
-    sections: dict[str, Any] = {}
-    failed: set[str] = set()
-    fields = Document.model_fields
-    for key, value in tree.items():
-        if key not in fields:
-            report.error(
-                (key,), f'unknown key "{key}"', hint=meant(key, _known_keys()), on_key=True
-            )
-            continue
-        if value is None:
-            continue  # `filters:` with nothing behind it is not a mistake
-        kind: Any = fields[key].rebuild_annotation()
-        try:
-            sections[key] = TypeAdapter(kind).validate_python(value)
-        except ValidationError as error:
-            failed.add(key)
-            report.validation((key,), error, kind)
-            if key == "filters":
-                sections[key] = _salvage(value)
-    return Document.model_construct(**{**_defaults(), **sections}), failed
-
-
-def _salvage(entries: list[Any]) -> tuple[FilterEntry, ...]:
-    """Keep the filters that are valid, so that their configs are checked in the same run."""
-    kept = []
-    for entry in entries:
-        try:
-            kept.append(FilterEntry.model_validate(entry))
-        except ValidationError:
-            kept.append(FilterEntry(use="?", enabled=False))
-    return tuple(kept)
-
-
-def _defaults() -> dict[str, Any]:
-    fields = Document.model_fields.items()
-    return {name: info.get_default(call_default_factory=True) for name, info in fields}
-
-
-def _known_keys() -> list[str]:
-    return [name for name in Document.model_fields if name != "remote_filters"] + ["llm_providers"]
 
 
 __all__ = ["CURRENT", "OLD_VERSIONS", "Loaded", "discover", "load", "load_text", "zero_config"]

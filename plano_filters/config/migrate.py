@@ -13,20 +13,24 @@ from plano_filters.config.source import Source
 
 CURRENT: Final = "v0.4.0"
 OLD_VERSIONS: Final = frozenset({"v0.1", "v0.1.0", "0.1-beta", "0.2.0", "v0.3.0"})
+PROVIDER_KEYS: Final = ("model_providers", "llm_providers")
 LEGACY_LISTENERS: Final = {"egress_traffic": ("model", 12000), "ingress_traffic": ("prompt", 10000)}
 
 
 def migrate(tree: dict[str, Any], source: Source, report: Report) -> dict[str, Any]:
     """Return the tree in v0.4's shape. Problems and deprecations are reported."""
     tree = dict(tree)
+    old = "version" not in tree or tree["version"] in OLD_VERSIONS
     if "version" not in tree:
         report.warning((), f"no version is given; {CURRENT} is assumed", hint=f"version: {CURRENT}")
     _provider_key(tree, source, report)
     _listeners(tree, source, report)
     _filter_chain(tree, source, report)
-    if str(tree.get("version", CURRENT)) in OLD_VERSIONS:
+    if old:
         tree["version"] = CURRENT
         _inline_preferences(tree, source, report)
+    else:
+        _stray_preferences(tree, report)
     return tree
 
 
@@ -57,7 +61,8 @@ def _listeners(tree: dict[str, Any], source: Source, report: Report) -> None:
     if not isinstance(listeners, dict):
         return
     made: list[Any] = []
-    for name, listener in listeners.items():
+    for name, given in listeners.items():
+        listener = {} if given is None else given
         if name not in LEGACY_LISTENERS or not isinstance(listener, dict):
             report.error(
                 ("listeners", name),
@@ -83,7 +88,7 @@ def _message_format(entry: dict[str, Any], name: str, report: Report) -> None:
 def _listener_providers(
     tree: dict[str, Any], entry: dict[str, Any], name: str, source: Source, report: Report
 ) -> None:
-    for key in ("model_providers", "llm_providers"):
+    for key in PROVIDER_KEYS:
         if key not in entry:
             continue
         if tree.get("model_providers"):
@@ -101,46 +106,54 @@ def _listener_providers(
 
 def _filter_chain(tree: dict[str, Any], source: Source, report: Report) -> None:
     listeners = tree.get("listeners")
-    for index, listener in enumerate(listeners if isinstance(listeners, list) else []):
-        if isinstance(listener, dict) and "filter_chain" in listener:
-            here = ("listeners", index)
-            report.warning(
-                (*here, "filter_chain"),
-                "filter_chain is deprecated",
-                hint="rename it to input_filters",
-                on_key=True,
-            )
-            source.moved((*here, "input_filters"), (*here, "filter_chain"))
-            changed = dict(listener)
-            changed.setdefault("input_filters", changed.pop("filter_chain"))
-            listeners[index] = changed
+    if isinstance(listeners, list):
+        tree["listeners"] = [
+            _renamed_chain(("listeners", index), listener, source, report)
+            for index, listener in enumerate(listeners)
+        ]
+
+
+def _renamed_chain(path: Path, listener: Any, source: Source, report: Report) -> Any:
+    if not (isinstance(listener, dict) and "filter_chain" in listener):
+        return listener
+    here = (*path, "filter_chain")
+    changed = {key: value for key, value in listener.items() if key != "filter_chain"}
+    if "input_filters" in listener:
+        message = "filter_chain and input_filters are the same key; use input_filters"
+        report.error(here, message, on_key=True)
+        return changed
+    hint = "rename it to input_filters"
+    report.warning(here, "filter_chain is deprecated", hint=hint, on_key=True)
+    source.moved((*path, "input_filters"), here)
+    return {**changed, "input_filters": listener["filter_chain"]}
 
 
 def _inline_preferences(tree: dict[str, Any], source: Source, report: Report) -> None:
     """Move the preferences inside providers to the top level, as Plano's own migration does."""
-    entries = tree.get("model_providers")
-    if not isinstance(entries, list):
-        return
-    preferences = list(tree.get("routing_preferences") or [])
-    configured = {p.get("name") for p in preferences if isinstance(p, dict)}
-    moved: dict[str, dict[str, Any]] = {}
-    for provider, inline, path in _inline(entries, report):
-        for position, entry in enumerate(inline):
-            name = entry.get("name", "")
-            here = (*path, position)
-            if name in configured:
-                continue  # the top-level entry wins outright
-            if name not in moved:
-                source.moved(("routing_preferences", len(preferences) + len(moved)), here)
-                moved[name] = {**entry, "models": [provider]}
-                continue
-            moved[name]["models"].append(provider)
-            if entry.get("description") != moved[name].get("description"):
-                report.warning(
-                    here,
-                    f'routing preference "{name}" has another description elsewhere; '
-                    "the first one is kept",
-                )
+    given = tree.get("routing_preferences") or []
+    if not isinstance(given, list):
+        return  # told by validation
+    configured = [p.get("name") for p in given if isinstance(p, dict)]
+    moved: list[Any] = []
+    for model, entry, origin in list(_inline(tree, report)):
+        if entry.get("name") in configured:
+            continue  # the top-level entry wins outright
+        same = next((one for one in moved if one.get("name") == entry.get("name")), None)
+        if same is None:
+            same = {**entry, "models": []}
+            source.moved(("routing_preferences", len(given) + len(moved)), origin)
+            moved.append(same)
+            if not given and len(moved) == 1:
+                source.moved(("routing_preferences",), origin[:3])
+        elif entry.get("description") != same.get("description"):
+            report.warning(
+                origin,
+                f'routing preference "{entry.get("name")}" has another description elsewhere; '
+                "the first one is kept",
+            )
+        at = ("routing_preferences", len(given) + moved.index(same), "models", len(same["models"]))
+        source.moved(at, (*origin[:2], "model"))
+        same["models"].append(model)
     if moved:
         report.warning(
             ("model_providers",),
@@ -149,27 +162,48 @@ def _inline_preferences(tree: dict[str, Any], source: Source, report: Report) ->
             hint="run `plano-filters migrate --write`",
             on_key=True,
         )
-    tree["model_providers"] = [
-        {k: v for k, v in e.items() if k != "routing_preferences"} if isinstance(e, dict) else e
-        for e in entries
-    ]
-    if preferences or moved:
-        tree["routing_preferences"] = [*preferences, *moved.values()]
+    for entry in _providers_with_preferences(tree).values():
+        del entry["routing_preferences"]
+    if moved:
+        tree["routing_preferences"] = [*given, *moved]
 
 
-def _inline(
-    entries: list[Any], report: Report
-) -> Iterator[tuple[str, list[dict[str, Any]], Path]]:
-    """Yield the model, the preferences and the place of each provider that has some."""
-    for index, entry in enumerate(entries):
-        if not (isinstance(entry, dict) and "routing_preferences" in entry):
-            continue
+def _providers_with_preferences(tree: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return the providers that have preferences, by index; the list becomes our own copy."""
+    entries = tree.get("model_providers")
+    if not isinstance(entries, list):
+        return {}
+    copies = [dict(entry) if isinstance(entry, dict) else entry for entry in entries]
+    tree["model_providers"] = copies
+    has = (isinstance(entry, dict) and "routing_preferences" in entry for entry in copies)
+    return {index: copies[index] for index, found in enumerate(has) if found}
+
+
+def _inline(tree: dict[str, Any], report: Report) -> Iterator[tuple[str, dict[str, Any], Path]]:
+    """Yield each preference inside a provider, with the provider's model and its own place."""
+    for index, entry in _providers_with_preferences(tree).items():
         path = ("model_providers", index, "routing_preferences")
-        model = str(entry.get("model", ""))
+        model, inline = str(entry.get("model", "")), entry["routing_preferences"]
         if model.endswith("/*"):
             message = f"{model} has routing_preferences but is a wildcard; name one model"
             report.error(path, message, on_key=True)
             continue
-        inline = entry["routing_preferences"]
-        good = [p for p in inline if isinstance(p, dict)] if isinstance(inline, list) else []
-        yield model, good, path
+        if not isinstance(inline, list):
+            report.error(path, "routing_preferences must be a list")
+            continue
+        for position, preference in enumerate(inline):
+            if isinstance(preference, dict):
+                yield model, preference, (*path, position)
+            else:
+                report.error((*path, position), "a routing preference needs a name")
+
+
+def _stray_preferences(tree: dict[str, Any], report: Report) -> None:
+    for index, entry in _providers_with_preferences(tree).items():
+        report.error(
+            ("model_providers", index, "routing_preferences"),
+            f"since {CURRENT}, routing_preferences stand at the top of the document",
+            hint="move it there and list the models of each",
+            on_key=True,
+        )
+        del entry["routing_preferences"]

@@ -29,7 +29,7 @@ class Position:
     column: int
     length: int
     text: str
-    """The source line, credentials masked."""
+    """The source line, credentials masked. Empty: the file as a whole."""
 
 
 class Locator(Protocol):
@@ -52,8 +52,9 @@ class Problem:
         """Write the problem with its source line and a caret."""
         head = f"{self.severity}: {self.message}"
         where = self.position
-        if where is None:
-            tail = f"\n  --> {dotted(self.path)}" if self.path else ""
+        if where is None or not where.text:
+            place = where.file if where else dotted(self.path)
+            tail = f"\n  --> {place}" if place else ""
             return head + tail + (f"\n  help: {self.hint}" if self.hint else "")
         number = str(where.line)
         start = max(0, where.column - 1 - EXCERPT // 2) if len(where.text) > EXCERPT else 0
@@ -108,8 +109,16 @@ class Report:
             error: What was raised.
             model: The type it was validated as; gives the suggestions.
         """
-        for detail in error.errors(include_url=False):
-            location = tuple(detail["loc"])
+        details = error.errors(include_url=False)
+        guessed = {
+            (*where[:-1], meant_word(str(where[-1]), fields_at(model, where[:-1])))
+            for where in (real_location(detail["loc"], model) for detail in details)
+            if where
+        }
+        for detail in details:
+            location = real_location(detail["loc"], model)
+            if detail["type"] == "missing" and location in guessed:
+                continue  # the suggestion for the misspelt key says it
             self._detail(path, location, detail["type"], detail, model)
 
     def raise_errors(self) -> None:
@@ -143,9 +152,8 @@ class Report:
             into.append(problem)
 
     def _detail(
-        self, path: Path, location: Path, kind: str, detail: Mapping[str, Any], model: Any
+        self, path: Path, place: Path, kind: str, detail: Mapping[str, Any], model: Any
     ) -> None:
-        place = _real(location, model)
         full = (*path, *place)
         context = detail.get("ctx", {})
         if kind == "extra_forbidden":
@@ -182,8 +190,14 @@ def dotted(path: Path) -> str:
 
 def meant(word: str, known: Iterable[str]) -> str:
     """Return `did you mean "x"?` for the closest known word, or nothing."""
+    close = meant_word(word, known)
+    return f'did you mean "{close}"?' if close else ""
+
+
+def meant_word(word: str, known: Iterable[str]) -> str:
+    """Return the closest known word, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"?' if close else ""
+    return close[0] if close else ""
 
 
 def fields_at(kind: Any, path: Path) -> list[str]:
@@ -217,7 +231,7 @@ def _child(kind: Any, part: str | int) -> Any:
     return None
 
 
-def _real(location: Path, model: Any) -> Path:
+def real_location(location: Path, model: Any) -> Path:
     """Drop the parts of a pydantic location that name union arms and not keys."""
     kept: list[str | int] = []
     kind = model

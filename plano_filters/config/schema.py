@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from plano_filters.config.document import Document
 
-SCHEMA_ID: Final = "https://plano-filters.dev/schema/document.json"
+SCHEMA_ID: Final = "urn:plano-filters:configuration"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REFERENCE: Final = {"type": "string", "pattern": r"\$", "description": "A variable: $NAME"}
 _IMPORT_PATH: Final = {"type": "string", "pattern": "^[^:]+:[^:]+$"}
@@ -27,7 +27,7 @@ def document_schema(filter_configs: Mapping[str, type[BaseModel]]) -> dict[str, 
     Args:
         filter_configs: The config model of every installed filter, by name.
     """
-    wanted = [Document, *filter_configs.values()]
+    wanted: list[type[BaseModel]] = [Document, *filter_configs.values()]
     refs, schema = models_json_schema([(model, "validation") for model in wanted])
     parts: dict[str, Any] = {name: _with_references(part) for name, part in schema["$defs"].items()}
     root = parts.pop("Document")

@@ -9,17 +9,15 @@ from typing import Any, Final
 import yaml
 
 from plano_filters.config.problems import Path, Position, Problem
+from plano_filters.config.secrets import is_secret, mask
 from plano_filters.errors import ConfigError
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_SECRET: Final = re.compile(
-    r"((?:access_key|api_key|key|secret|token|password|connection_string|authorization)"
-    r"""["']?\s*:\s*["']?)(?!\$|file:)([^"'\s,}\]#]+)""",
-    re.IGNORECASE,
-)
-_URL_PASSWORD: Final = re.compile(r"(://[^/\s:@]*:)[^@\s]+@")
+Span = tuple[int, int, int]
+"""Line and column, from 0, and length."""
+Fault = tuple[str, Path, Span]
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 
 
@@ -30,9 +28,10 @@ class Source:
     name: str
     lines: list[str]
     tree: Any = None
-    keys: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
-    """Of each key: line, column (from 0), length."""
-    values: dict[Path, tuple[int, int, int]] = field(default_factory=dict)
+    keys: dict[Path, Span] = field(default_factory=dict)
+    values: dict[Path, Span] = field(default_factory=dict)
+    secrets: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """Columns of each line that may hold a credential."""
     origins: dict[Path, Path] = field(default_factory=dict)
     """Where the moved parts of the effective document stood in the file."""
 
@@ -57,18 +56,14 @@ class Source:
             if found is not None:
                 return self.position(*found)
             here, on_key = here[:-1], True
-        return self.position(0, 0, 1) if self.lines else None
+        return Position(self.name, 1, 1, 0, "")
 
     def position(self, line: int, column: int, length: int) -> Position:
         """Return a position with its source line; credentials in it are masked."""
         text = self.lines[line] if line < len(self.lines) else ""
+        for start, end in self.secrets.get(line, ()):
+            text = text[:start] + "*" * (min(end, len(text)) - start) + text[end:]
         return Position(self.name, line + 1, column + 1, length, mask(text))
-
-
-def mask(text: str) -> str:
-    """Hide what may be a credential in a source line, keeping its length."""
-    text = _SECRET.sub(lambda m: m[1] + "*" * len(m[2]), text)
-    return _URL_PASSWORD.sub(lambda m: m[1] + "*" * (len(m[0]) - len(m[1]) - 1) + "@", text)
 
 
 def parse(text: str, name: str) -> Source:
@@ -92,10 +87,12 @@ def parse(text: str, name: str) -> Source:
         raise _failure(f"not valid YAML: {first}", None) from None
     if node is None:
         raise _failure(f"{name} is empty", None)
-    problems: list[Problem] = []
-    source.tree = _build(node, (), source, problems)
-    if problems:
-        raise ConfigError(problems)
+    faults: list[Fault] = []
+    source.tree = _build(node, (), source, faults)
+    if faults:
+        raise ConfigError(
+            [Problem("error", text, at, source.position(*span)) for text, at, span in faults]
+        )
     if not isinstance(source.tree, dict):
         raise _failure(f"{name} must be a mapping of keys to values", source.position(0, 0, 1))
     return source
@@ -109,7 +106,7 @@ def _check_events(text: str, source: Source) -> None:
     """Refuse what the tree would hide: aliases, several documents, bottomless nesting."""
     depth = documents = 0
     for event in yaml.parse(text, Loader=_LOADER):
-        mark = event.start_mark
+        mark: Any = event.start_mark
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
         depth += isinstance(event, yaml.CollectionStartEvent)
@@ -126,29 +123,41 @@ def _check_events(text: str, source: Source) -> None:
             raise _failure(message, source.position(mark.line, mark.column, 1))
 
 
-def _build(node: yaml.Node, path: Path, source: Source, problems: list[Problem]) -> Any:
+def _build(node: yaml.Node, path: Path, source: Source, faults: list[Fault]) -> Any:
     source.values[path] = _span(node)
     if isinstance(node, yaml.SequenceNode):
-        return [_build(n, (*path, i), source, problems) for i, n in enumerate(node.value)]
+        return [_build(n, (*path, i), source, faults) for i, n in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else "?"
+            if not isinstance(key_node, yaml.ScalarNode):
+                faults.append(("a key must be text", path, _span(key_node)))
+                continue
+            key = key_node.value
             here = (*path, key)
             if key in result:
-                where = source.position(*_span(key_node))
                 first = source.keys[here][0] + 1
-                problems.append(
-                    Problem("error", f'the key "{key}" is already on line {first}', here, where)
-                )
-                continue
+                message = f'the key "{key}" is already on line {first}'
+                faults.append((message, here, _span(key_node)))
             source.keys[here] = _span(key_node)
-            result[key] = _build(value_node, here, source, problems)
+            result[key] = _build(value_node, here, source, faults)
         return result
+    if is_secret(path, str(node.value)):
+        _remember(node, source)
     return _scalar(node)
 
 
-def _span(node: yaml.Node) -> tuple[int, int, int]:
+def _remember(node: yaml.Node, source: Source) -> None:
+    """Note the columns of a credential, on each of its lines."""
+    start, end = node.start_mark, node.end_mark
+    for line in range(start.line, end.line + 1):
+        first = start.column if line == start.line else 0
+        last = end.column if line == end.line else len(source.lines[line])
+        if last > first:
+            source.secrets.setdefault(line, []).append((first, last))
+
+
+def _span(node: yaml.Node) -> Span:
     start, end = node.start_mark, node.end_mark
     length = end.column - start.column if end.line == start.line else 1
     return start.line, start.column, max(1, length)
@@ -161,11 +170,9 @@ def _scalar(node: yaml.Node) -> Any:
         return None
     if tag == "bool" and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if tag == "int" and _INT.fullmatch(text):
-        return int(text)
-    if tag == "float":
-        try:
-            return float(text)
-        except ValueError:
-            return text
-    return text
+    try:
+        if tag == "int" and _INT.fullmatch(text):
+            return int(text)
+        return float(text) if tag == "float" else text
+    except ValueError:  # too many digits, or a form of YAML 1.1 such as 1:30.5
+        return text

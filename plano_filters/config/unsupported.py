@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from plano_filters.config.problems import Path, Report
 
 Compat = Literal["strict", "warn"]
+Tell = Callable[[Path, str], None]
 
 _ROOT: Final = {
-    "agents": "agent listeners are not supported",
-    "endpoints": "endpoints belong to prompt targets, which are not supported",
-    "prompt_targets": "prompt targets are not supported",
-    "prompt_guards": "prompt guards are not supported; use a filter",
+    "agents": "agents are not supported",
+    "endpoints": "endpoints are not supported; they belong to prompt targets",
+    "prompt_targets": "prompt_targets are not supported",
+    "prompt_guards": "prompt_guards are not supported; use a filter",
     "ratelimits": "ratelimits are not supported yet",
     "state_storage": "state_storage is not supported yet",
     "prompt_caching": "prompt_caching is not supported yet",
-    "system_prompt": "system_prompt belongs to prompt targets, which are not supported",
+    "system_prompt": "system_prompt is not supported; it belongs to prompt targets",
     "mode": "mode is not supported; this gateway always serves models",
 }
-_OVERRIDES: Final = (
-    "agent_orchestration_model",
-    "use_agent_orchestrator",
-    "optimize_context_window",
-    "prompt_target_intent_matching_threshold",
-)
+_NESTED: Final = {
+    ("overrides", "agent_orchestration_model"): "agents are not supported",
+    ("overrides", "use_agent_orchestrator"): "agents are not supported",
+    ("overrides", "optimize_context_window"): "this gateway never shortens a prompt",
+    ("overrides", "prompt_target_intent_matching_threshold"): "prompt targets are not supported",
+    ("tracing", "exporters"): "spans go by OTLP only",
+}
+_LISTENER: Final = ("router", "agents")
 
 
 def drop_unsupported(tree: dict[str, Any], report: Report, compat: Compat) -> None:
@@ -37,36 +41,35 @@ def drop_unsupported(tree: dict[str, Any], report: Report, compat: Compat) -> No
             report.error(path, message, hint="`--compat warn` ignores it", on_key=True)
 
     for key, message in _ROOT.items():
-        if key not in tree:
-            continue
-        value = tree.pop(key)
-        off = value in (None, [], {}) or (isinstance(value, dict) and value.get("enabled") is False)
-        if not off:
+        if key in tree and not _off(key, tree.pop(key)):
             tell((key,), message)
-    overrides = tree.get("overrides")
-    if isinstance(overrides, dict):
-        tree["overrides"] = overrides = dict(overrides)
-        for key in _OVERRIDES:
-            if overrides.pop(key, None) is not None:
-                tell(("overrides", key), f"overrides.{key} belongs to agents and prompt targets")
-    tracing = tree.get("tracing")
-    if isinstance(tracing, dict) and "exporters" in tracing:
-        tree["tracing"] = {key: value for key, value in tracing.items() if key != "exporters"}
-        tell(("tracing", "exporters"), "tracing.exporters (PostHog) is not supported")
-    _listeners(tree, tell)
-
-
-def _listeners(tree: dict[str, Any], tell: Any) -> None:
+    for (section, key), why in _NESTED.items():
+        found = tree.get(section)
+        if isinstance(found, dict) and key in found:
+            tree[section] = {name: value for name, value in found.items() if name != key}
+            if found[key] not in (None, False, [], {}):
+                tell((section, key), f"{section}.{key} is not supported; {why}")
     listeners = tree.get("listeners")
-    if not isinstance(listeners, list):
-        return
-    for index, listener in enumerate(listeners):
-        if isinstance(listener, dict) and listener.get("type") in ("prompt", "agent"):
-            kind = listener["type"]
-            tell(("listeners", index), f"a listener of type {kind} is not supported")
-            listeners[index] = None
-        elif isinstance(listener, dict):
-            for key in ("router", "agents"):
-                if key in listener:
-                    tell(("listeners", index, key), f"{key} belongs to agent listeners")
-                    listeners[index] = {k: v for k, v in listener.items() if k != key}
+    if isinstance(listeners, list):
+        tree["listeners"] = [_listener(i, one, tell) for i, one in enumerate(listeners)]
+
+
+def _off(key: str, value: Any) -> bool:
+    """Say whether a key asks for nothing."""
+    if key == "prompt_caching" and isinstance(value, dict):
+        return value.get("enabled") in (None, False)
+    return value in (None, [], {}) or (key == "mode" and value == "llm")
+
+
+def _listener(index: int, listener: Any, tell: Tell) -> Any:
+    """Return a listener without what is not supported; None for one of another type."""
+    if not isinstance(listener, dict):
+        return listener
+    if listener.get("type") in ("prompt", "agent"):
+        message = f"a listener of type {listener['type']} is not supported"
+        tell(("listeners", index), message)
+        return None
+    for key in _LISTENER:
+        if key in listener:
+            tell(("listeners", index, key), f"{key} is not supported; it belongs to agents")
+    return {key: value for key, value in listener.items() if key not in _LISTENER}

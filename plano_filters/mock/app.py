@@ -1,13 +1,16 @@
 """The mock as an ASGI app, for tests that want a provider on a socket.
 
-uvicorn --factory plano_filters.mock.app:create_app
+Serve it with `uvicorn --factory plano_filters.mock.app:create_app`, for example.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from plano_filters.lifespan import lifespan_protocol
 from plano_filters.mock.provider import MockProvider
 
 
@@ -20,6 +23,9 @@ def create_app() -> ASGIApp:
     provider = MockProvider()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await lifespan_protocol(nullcontext, receive, send)
+            return
         if scope["type"] != "http":
             raise RuntimeError(f"the mock serves HTTP, not {scope['type']}")
         request = httpx.Request(

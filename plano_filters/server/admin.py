@@ -3,75 +3,96 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from plano_filters.app import Service
+from plano_filters.chain import Chain
+from plano_filters.config import Loaded
 from plano_filters.config.show import effective
-from plano_filters.errors import ConfigError
-from plano_filters.telemetry import render_metrics
+from plano_filters.errors import ConfigError, NotFound
+from plano_filters.refusal import refuse
 
 
-class Readiness(Protocol):
-    """Says whether requests should come here, and why not."""
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What is served."""
 
-    def __call__(self) -> tuple[bool, dict[str, Any]]: ...
+    loaded: Loaded
+    chain: Chain
+    generation: int
+    """Counts the configurations since the start."""
+    reload_error: str | None
+    """What kept the last reload from happening; None if it happened."""
 
 
-def admin_app(
-    service: Service, readiness: Readiness, reload: Callable[[], Awaitable[None]]
-) -> ASGIApp:
-    """Return the app of the admin listener.
+class Status(Protocol):
+    """What the admin listener tells about: one process, or the supervisor of several."""
 
-    Args:
-        service: What it tells about.
-        readiness: For `/readyz`.
-        reload: Loads the configuration anew; raises what keeps it from being used.
-    """
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Say whether requests should come here, and the details."""
+        ...
+
+    def current(self) -> Current:
+        """Return what is served."""
+        ...
+
+    def metrics(self) -> tuple[bytes, str]:
+        """Return the metrics and their content type."""
+        ...
+
+    async def reload(self) -> None:
+        """Load the configuration anew; raise what keeps it from being used."""
+        ...
+
+
+def admin_app(status: Status) -> ASGIApp:
+    """Return the app of the admin listener."""
 
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def readyz(request: Request) -> Response:
-        ready, details = readiness()
+        ready, details = status.readiness()
         return JSONResponse(details, status_code=200 if ready else 503)
 
     async def metrics(request: Request) -> Response:
-        body, content_type = render_metrics(service.meter)
+        body, content_type = status.metrics()
         return Response(body, headers={"content-type": content_type})
 
     async def config(request: Request) -> Response:
-        loaded = service.loaded
-        return JSONResponse({
-            "generation": service.generation,
-            "sha256": hashlib.sha256(loaded.text.encode()).hexdigest(),
-            "reload_error": service.reload_error,
-            "document": effective(loaded.document),
-        })
+        now = status.current()
+        return JSONResponse(
+            {
+                "generation": now.generation,
+                "sha256": hashlib.sha256(now.loaded.text.encode()).hexdigest(),
+                "reload_error": now.reload_error,
+                "document": effective(now.loaded.document),
+            }
+        )
 
     async def filters(request: Request) -> Response:
-        links = service.gateway.chain.links
+        chain = status.current().chain
         shown = [
             {"id": one.id, "name": one.name, "on_error": one.on_error, "timeout": one.timeout}
-            for one in links
+            for one in chain.links
         ]
-        return JSONResponse({"chain": str(service.gateway.chain), "filters": shown})
+        return JSONResponse({"chain": str(chain), "filters": shown})
 
-    async def reload_now(request: Request) -> Response:
+    async def reload(request: Request) -> Response:
         try:
-            await reload()
+            await status.reload()
         except ConfigError as error:
             problems = [p.to_dict() for p in error.problems if hasattr(p, "to_dict")]
             return JSONResponse({"reloaded": False, "problems": problems}, status_code=422)
         except Exception as error:  # noqa: BLE001 - whatever a filter's start raises
             return JSONResponse({"reloaded": False, "error": str(error)}, status_code=500)
-        return JSONResponse({"reloaded": True, "generation": service.generation})
+        return JSONResponse({"reloaded": True, "generation": status.current().generation})
 
     return Starlette(
         routes=[
@@ -80,6 +101,11 @@ def admin_app(
             Route("/metrics", metrics),
             Route("/-/config", config),
             Route("/-/filters", filters),
-            Route("/-/reload", reload_now, methods=["POST"]),
+            Route("/-/reload", reload, methods=["POST"]),
+            Mount("/", app=_not_found),
         ]
     )
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    await refuse(NotFound(f"no such admin path: {scope['path'][:200]}"), scope, send)

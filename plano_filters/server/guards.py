@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Final
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plano_filters.config.document import Limits
-from plano_filters.dialect import error_document, operation_for
 from plano_filters.errors import BadRequest, GatewayError, HeadersTooLarge, Unavailable
+from plano_filters.refusal import refuse
 
 MAX_URL: Final = 8 * 1024
-_HOST: Final = re.compile(rb"[A-Za-z0-9._~\-]*(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
+"""Bytes of path and query together."""
+_HOST: Final = re.compile(rb"[A-Za-z0-9._~\-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
+_CLOSE: Final = {"connection": "close"}
 
 
 class URITooLong(BadRequest):
@@ -30,18 +30,26 @@ class Guard:
     """Refuses malformed and oversized requests, and requests over the limit of those in flight.
 
     Args:
-        app: The gateway's app.
+        app: The app to protect.
         limits: Of the document.
         in_flight: How many exchanges are being served.
+        closing: Whether clients should take their next request elsewhere.
         tls: Whether the listener is encrypted; HTTP/2 is spoken only there.
     """
 
     def __init__(
-        self, app: ASGIApp, limits: Limits, in_flight: Callable[[], int], *, tls: bool
+        self,
+        app: ASGIApp,
+        limits: Limits,
+        *,
+        in_flight: Callable[[], int] = lambda: 0,
+        closing: Callable[[], bool] = lambda: False,
+        tls: bool = False,
     ) -> None:
         self._app = app
         self._limits = limits
         self._in_flight = in_flight
+        self._closing = closing
         self._tls = tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,33 +59,23 @@ class Guard:
             await receive()
             await send({"type": "websocket.close", "code": 1003})
             return
+        if self._tls and scope["http_version"] == "2":
+            send = _without_connection(send)
+        elif self._closing():
+            send = _with_close(send)
         try:
             self._check(scope)
         except GatewayError as error:
-            await _refuse(error, scope, send)
+            await refuse(error, scope, send)
             return
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        headers = scope["headers"]
         if not self._tls and scope["http_version"] not in ("1.0", "1.1"):
             raise HTTPVersionNotSupported("only HTTP/1.1 is served here", headers=_CLOSE)
         if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > MAX_URL:
             raise URITooLong(f"the URL is longer than {MAX_URL} bytes", headers=_CLOSE)
-        size = sum(len(name) + len(value) for name, value in headers)
-        if len(headers) > self._limits.headers or size > self._limits.header_bytes:
-            raise HeadersTooLarge(
-                f"at most {self._limits.headers} headers of {self._limits.header_bytes} bytes "
-                "together are taken (limits.headers, limits.header_bytes)",
-                headers=_CLOSE,
-            )
-        names = [name for name, _ in headers]
-        if b"content-length" in names and b"transfer-encoding" in names:
-            # Two readers of one message would disagree where it ends: request smuggling.
-            raise BadRequest("both content-length and transfer-encoding are set", headers=_CLOSE)
-        hosts = [value for name, value in headers if name == b"host"]
-        if len(hosts) > 1 or any(_HOST.fullmatch(host) is None for host in hosts):
-            raise BadRequest("the host header is malformed", headers=_CLOSE)
+        check_headers(scope["headers"], self._limits, scope["http_version"])
         if self._in_flight() >= self._limits.connections:
             raise Unavailable(
                 "too many requests are being served (limits.connections)",
@@ -85,18 +83,53 @@ class Guard:
             )
 
 
-_CLOSE: Final = {"connection": "close"}
+def check_headers(headers: list[tuple[bytes, bytes]], limits: Limits, http_version: str) -> None:
+    """Check the header fields of a request, names in lower case.
+
+    Raises:
+        HeadersTooLarge: Too many, or too many bytes.
+        BadRequest: Two readers could disagree where the message ends or whom it is for.
+    """
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > limits.headers or size > limits.header_bytes:
+        raise HeadersTooLarge(
+            f"at most {limits.headers} headers of {limits.header_bytes} bytes "
+            "together are taken (limits.headers, limits.header_bytes)",
+            headers=_CLOSE,
+        )
+    names = [name for name, _ in headers]
+    if b"content-length" in names and b"transfer-encoding" in names:
+        # RFC 9112 6.1: request smuggling.
+        raise BadRequest("both content-length and transfer-encoding are set", headers=_CLOSE)
+    lengths = {value.strip() for name, value in headers if name == b"content-length"}
+    if len(lengths) > 1 or any(not value.isdigit() for value in lengths):
+        raise BadRequest("content-length must be one number", headers=_CLOSE)
+    hosts = [value for name, value in headers if name == b"host"]
+    if not hosts and http_version == "1.0":
+        return
+    if len(hosts) != 1 or _HOST.fullmatch(hosts[0]) is None:
+        raise BadRequest("there must be one host header, a name or an address", headers=_CLOSE)
 
 
-async def _refuse(error: GatewayError, scope: Scope, send: Send) -> None:
-    dialect = operation_for(scope["path"], Headers(scope=scope)).dialect
-    body = json.dumps(error_document(error, dialect, "")).encode()
-    headers = {
-        "content-type": "application/json",
-        "content-length": str(len(body)),
-        "x-plano-error-source": "gateway",
-        **error.headers,
-    }
-    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": error.status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+def _with_close(send: Send) -> Send:
+    """Tell an HTTP/1.1 client that the connection ends with this answer."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [pair for pair in message["headers"] if pair[0].lower() != b"connection"]
+            message = {**message, "headers": [*headers, (b"connection", b"close")]}
+        await send(message)
+
+    return wrapped
+
+
+def _without_connection(send: Send) -> Send:
+    """Leave out `connection`: a stream of HTTP/2 with it cannot be answered (RFC 9113 8.2.2)."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [pair for pair in message["headers"] if pair[0].lower() != b"connection"]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return wrapped

@@ -1,8 +1,8 @@
 """Hypercorn as a library: its HTTP, our sockets, our end.
 
-Hypercorn's own loop cuts streams at shutdown with several workers, never stops on Python 3.12, and
-speaks HTTP/2 in clear text to whoever asks. So the loop is ours and the protocols are Hypercorn's;
-this module is the only one that knows it. See docs/adr/0004.
+Hypercorn's own loop cuts streams at shutdown with several workers and never stops on Python 3.12,
+so the loop is ours and the protocols are Hypercorn's. With `protocols.py` the only module that
+knows it. See docs/adr/0004.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ import socket
 import ssl
 from typing import Any, Final
 
-from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
-from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.utils import wrap_app
 from starlette.types import ASGIApp
+
+from plano_filters.server.protocols import Connection
 
 log = logging.getLogger(__name__)
 
 BACKLOG: Final = 2048
 KEEP_ALIVE: Final = 75.0
 """Seconds; longer than clients' pools keep a connection, so that it is they who close it."""
+HANDSHAKE_SECONDS: Final = 10.0
+MAX_HEAD: Final = 64 * 1024
+"""Bytes of a request head; the guard's own limits are below and answer better."""
 CLOSE_SECONDS: Final = 1.0
 """For cancelled connections to end."""
 
@@ -36,23 +39,30 @@ class Server:
         app: The app; its lifespan is not run here.
         listening: A bound socket.
         tls: Certificate and key; HTTP/2 is then offered by ALPN.
+
+    Raises:
+        OSError: The certificate or the key cannot be read, or they do not belong together.
     """
 
     def __init__(self, app: ASGIApp, listening: socket.socket, tls: tuple[str, str] | None) -> None:
         self._app = wrap_app(app, 0, "asgi")  # type: ignore[arg-type]
         self._socket = listening
         self._config = _config(tls)
+        self._ssl: ssl.SSLContext | None = None
+        if tls is not None:
+            self._ssl = self._config.create_ssl_context()
         self._context = WorkerContext(None)
         self._connections: set[asyncio.Task[Any]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Accept connections."""
-        context: ssl.SSLContext | None = None
-        if self._config.ssl_enabled:
-            context = self._config.create_ssl_context()
         self._server = await asyncio.start_server(
-            self._connected, sock=self._socket, backlog=BACKLOG, ssl=context
+            self._connected,
+            sock=self._socket,
+            backlog=BACKLOG,
+            ssl=self._ssl,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if self._ssl else None,
         )
 
     async def drain(self, seconds: float) -> None:
@@ -72,17 +82,13 @@ class Server:
             log.warning("%d connections were cut at the end of the drain", len(late))
             await asyncio.wait(late, timeout=CLOSE_SECONDS)
 
-    async def _connected(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - start_server runs us in one
         self._connections.add(task)
         loop = asyncio.get_running_loop()
         try:
-            await _Connection(
-                self._app, loop, self._config, self._context, {}, reader, writer
-            )
+            await Connection(self._app, loop, self._config, self._context, {}, reader, writer)
         except asyncio.CancelledError:
             writer.transport.abort()
         except Exception:
@@ -91,30 +97,12 @@ class Server:
             self._connections.discard(task)
 
 
-class _Connection(TCPServer):
-    """A connection that stays what it began as: in clear text, HTTP/1.1."""
-
-    async def _read_data(self) -> None:
-        inner = self.protocol.protocol
-        if isinstance(inner, H11Protocol):
-            # An `Upgrade: h2c` is not taken up, and the HTTP/2 preface is a request that the guard
-            # refuses: a front that passes either on could smuggle requests past itself.
-            inner._check_protocol = _stay  # type: ignore[method-assign]  # noqa: SLF001
-        await super()._read_data()
-
-
-async def _stay(event: object) -> None:
-    """Switch to no other protocol."""
-
-
 def _config(tls: tuple[str, str] | None) -> Config:
     config = Config()
     config.include_server_header = False
-    config.include_date_header = True
     config.keep_alive_timeout = KEEP_ALIVE
     config.keep_alive_max_requests = 1 << 31
-    config.h11_max_incomplete_size = 64 * 1024
-    config.h11_pass_raw_headers = False
+    config.h11_max_incomplete_size = MAX_HEAD
     config.errorlog = logging.getLogger("plano_filters.server.http")
     config.accesslog = None
     if tls is not None:

@@ -5,47 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import hashlib
 import logging
 import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from plano_filters.app import Service
-from plano_filters.config import Loaded, load
+from plano_filters.config import Loaded
 from plano_filters.config.document import Listener
-from plano_filters.config.unsupported import Compat
 from plano_filters.errors import ConfigError
-from plano_filters.server.admin import admin_app
+from plano_filters.server.admin import Current, admin_app
 from plano_filters.server.guards import Guard
 from plano_filters.server.hypercorn import Server
+from plano_filters.server.options import Options, StartError
 from plano_filters.server.sockets import raise_file_limit, url_of
-from plano_filters.telemetry import Observer
+from plano_filters.server.watch import watch
+from plano_filters.telemetry import render_metrics
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS: Final = 2.0
-"""Between two looks at the file. Its content is compared: a ConfigMap swaps a link, and an
-inotify watch of the file would miss that."""
-DRAIN_DELAY: Final = "PLANO_FILTERS_DRAIN_DELAY"
-"""Variable: seconds between telling `/readyz` and closing the listeners, for load balancers."""
-
-
-@dataclass(slots=True)
-class Options:
-    """How to serve. What a document says stands in the document."""
-
-    path: Path | None = None
-    """The file, for reloads; None if there is none."""
-    compat: Compat = "strict"
-    watch: bool = False
-    observers: Sequence[Observer] = field(default_factory=tuple)
-    on_ready: Callable[[list[str], str | None], None] = lambda urls, admin: None
-    """Called once with the URLs of the listeners and of the admin listener."""
+ADMIN_DRAIN: Final = 1.0
+"""Seconds for a last answer of the admin listener."""
 
 
 class Process:
@@ -77,70 +59,65 @@ class Process:
         self._reloading = asyncio.Lock()
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then drain. A second signal leaves at once."""
-        self._handle_signals()
+        """Serve until `stop` is called, then drain.
+
+        Raises:
+            StartError: A filter could not start.
+        """
         raise_file_limit()
         servers = [self._server(listener, bound) for listener, bound in self._sockets]
         async with contextlib.AsyncExitStack() as stack:
-            admin = self._admin()
-            if admin is not None:
+            if self._admin_socket is not None:
+                guard = Guard(admin_app(self), self._service.loaded.document.limits)
+                admin = Server(guard, self._admin_socket, None)
                 await admin.start()
-                stack.push_async_callback(admin.drain, 0)
-            await stack.enter_async_context(self._service.lifespan())
+                stack.push_async_callback(admin.drain, ADMIN_DRAIN)
+            await self._start_service(stack)
             for server in servers:
                 await server.start()
             self._state = "ready"
-            gc.collect()
-            gc.freeze()  # what is there now stays; collections need not look at it again
-            gc.set_threshold(100_000, 50, 50)
-            watcher = self._start_watch()
+            _settle_memory()
+            if self._options.watch and self._options.path is not None:
+                watcher = asyncio.create_task(watch(self._options.path, self.reload))
+                stack.callback(watcher.cancel)
             self._announce()
             await self._stop.wait()
-            if watcher is not None:
-                watcher.cancel()
             self._state = "draining"
-            await asyncio.sleep(float(os.environ.get(DRAIN_DELAY, "0") or 0))
+            await asyncio.sleep(self._options.drain_delay)
             seconds = self._service.loaded.document.limits.drain
             await asyncio.gather(*(server.drain(seconds) for server in servers))
+
+    def stop(self) -> bool:
+        """Begin the drain; say whether it had begun already."""
+        before = self._stop.is_set()
+        self._stop.set()
+        return before
+
+    def kill(self) -> None:
+        """Do nothing more: this process has no children."""
 
     async def reload(self) -> None:
         """Load the file anew and serve new exchanges by it.
 
-        Raises:
-            ConfigError: The file has errors; the old chain stays.
+        Raises what keeps it from being used; the old chain then stays.
         """
-        path = self._options.path
-        if path is None:
-            raise RuntimeError("this gateway runs without a file")
+        await self.reload_from(self._options.load)
+
+    async def reload_from(self, load: Callable[[], Loaded]) -> None:
+        """Serve new exchanges by a document. Raises as `reload`."""
         async with self._reloading:
             try:
-                await self._service.reload(load(path, compat=self._options.compat))
-            except ConfigError as error:
+                await self._service.reload(load)
+            except (ConfigError, LookupError) as error:
                 log.error("the configuration was not reloaded:\n%s", error)  # noqa: TRY400
                 raise
             except Exception:
                 log.exception("the configuration was not reloaded")
                 raise
-            log.info("reloaded %s, generation %d", path, self._service.generation)
+            log.info("reloaded the configuration, generation %d", self._service.generation)
 
-    def _server(self, listener: Listener, bound: socket.socket) -> Server:
-        service, tls = self._service, listener.tls
-        guard = Guard(
-            service.app,
-            service.loaded.document.limits,
-            lambda: service.gateway.in_flight,
-            tls=tls is not None,
-        )
-        return Server(guard, bound, (tls.cert, tls.key) if tls else None)
-
-    def _admin(self) -> Server | None:
-        if self._admin_socket is None:
-            return None
-        app = admin_app(self._service, self._readiness, self.reload)
-        guard = Guard(app, self._service.loaded.document.limits, lambda: 0, tls=False)
-        return Server(guard, self._admin_socket, None)
-
-    def _readiness(self) -> tuple[bool, dict[str, Any]]:
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Say whether requests should come here, and the details."""
         service = self._service
         return self._state == "ready", {
             "status": self._state,
@@ -149,48 +126,75 @@ class Process:
             "reload_error": service.reload_error,
         }
 
+    def current(self) -> Current:
+        """Return what is served."""
+        service = self._service
+        chain = service.gateway.chain
+        return Current(service.loaded, chain, service.generation, service.reload_error)
+
+    def metrics(self) -> tuple[bytes, str]:
+        """Return the metrics of this process."""
+        return render_metrics(self._service.meter)
+
+    async def _start_service(self, stack: contextlib.AsyncExitStack) -> None:
+        try:
+            await stack.enter_async_context(self._service.lifespan())
+        except Exception as error:
+            log.debug("the start failed", exc_info=True)
+            reason = str(error) or type(error).__name__
+            raise StartError(f"the gateway cannot start: {reason}") from error
+
+    def _server(self, listener: Listener, bound: socket.socket) -> Server:
+        service, tls = self._service, listener.tls
+        guard = Guard(
+            service.app,
+            service.loaded.document.limits,
+            in_flight=lambda: service.gateway.in_flight,
+            closing=self._stop.is_set,
+            tls=tls is not None,
+        )
+        return Server(guard, bound, (tls.cert, tls.key) if tls else None)
+
     def _announce(self) -> None:
-        urls = [url_of(bound, tls=one.tls is not None) for one, bound in self._sockets]
+        urls = urls_of(self._sockets)
         admin = url_of(self._admin_socket) if self._admin_socket is not None else None
-        log.info("serving %s by %s", ", ".join(urls), self._service.gateway.chain)
+        announce(urls, admin, self._service.gateway.chain)
         self._options.on_ready(urls, admin)
 
-    def _handle_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._signalled)
-        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
 
-    def _signalled(self) -> None:
-        if self._stop.is_set():
-            os._exit(0)
-        self._stop.set()
+class Stoppable(Protocol):
+    """What signals act upon."""
 
-    def _reload_soon(self) -> None:
-        task = asyncio.ensure_future(self.reload())
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    def stop(self) -> bool: ...
 
-    def _start_watch(self) -> asyncio.Task[None] | None:
-        if not self._options.watch or self._options.path is None:
-            return None
-        return asyncio.create_task(self._watch(self._options.path), name="watch-config")
+    def kill(self) -> None: ...
 
-    async def _watch(self, path: Path) -> None:
-        seen = await asyncio.to_thread(_digest, path)
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            now = await asyncio.to_thread(_digest, path)
-            if now is not None and now != seen:
-                seen = now
-                with contextlib.suppress(Exception):  # logged by reload
-                    await self.reload()
+    async def reload(self) -> None: ...
 
 
-def _digest(path: Path) -> bytes | None:
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:
-        return None
+def handle_signals(running: Stoppable) -> None:
+    """Let SIGTERM and SIGINT drain, and a second one leave at once; let SIGHUP reload."""
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def end() -> None:
+        if running.stop():
+            log.warning("a second signal: what still runs is cut")
+            running.kill()
+            os._exit(1)
+
+    async def reload() -> None:
+        with contextlib.suppress(Exception):  # logged where it happened
+            await running.reload()
+
+    def hang_up() -> None:
+        task = asyncio.create_task(reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGTERM, end)
+    loop.add_signal_handler(signal.SIGINT, end)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
 
 
 def serve(
@@ -199,23 +203,48 @@ def serve(
     admin: socket.socket | None,
     options: Options,
 ) -> None:
-    """Serve until a signal; on uvloop where it is installed.
+    """Serve until a signal.
 
     Raises:
         ConfigError: The document, or its chain, has errors.
+        StartError: A filter could not start.
     """
 
     async def main() -> None:
-        await Process(loaded, sockets, admin, options).run()
+        process = Process(loaded, sockets, admin, options)
+        handle_signals(process)
+        await process.run()
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(main())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's factory where it is installed; None for the loop of Python."""
     try:
         import uvloop  # noqa: PLC0415 - the extra `fast`
     except ImportError:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return factory
+
+
+def urls_of(sockets: Sequence[tuple[Listener, socket.socket]]) -> list[str]:
+    """Return the URLs of listeners, as this machine reaches them."""
+    return [url_of(bound, tls=listener.tls is not None) for listener, bound in sockets]
+
+
+def announce(urls: Sequence[str], admin: str | None, chain: object) -> None:
+    """Log where the gateway serves."""
+    fields = {"urls": list(urls), "admin": admin, "chain": str(chain)}
+    log.info("serving %s by %s", ", ".join(urls), chain, extra={"fields": fields})
+
+
+def _settle_memory() -> None:
+    """Keep the collector from looking again and again at what stays for good."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
+__all__ = ["Options", "Process", "StartError", "announce", "handle_signals", "serve"]

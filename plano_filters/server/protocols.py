@@ -6,8 +6,8 @@ Each override says which behaviour of Hypercorn 0.18 it replaces. See docs/adr/0
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Final
 
@@ -25,9 +25,10 @@ from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
+from starlette.datastructures import Headers
 
-from plano_filters.dialect import error_document
-from plano_filters.errors import BadRequest, HeadersTooLarge
+from plano_filters.errors import BadRequest, GatewayError, HeadersTooLarge
+from plano_filters.refusal import refusal
 
 LINGER_SECONDS: Final = 10.0
 """For the last bytes to leave when a connection closes; a peer that takes none is cut."""
@@ -110,18 +111,13 @@ class _H1(H11Protocol):
 
     async def _send_error_response(self, status_code: int) -> None:
         """Answer what is no HTTP with a body that says so."""
+        close = {"connection": "close"}
         if status_code == 431:
-            error: BadRequest | HeadersTooLarge = HeadersTooLarge("the request head is too large")
+            error: GatewayError = HeadersTooLarge("the request head is too large", headers=close)
         else:
-            error = BadRequest("this is not a valid HTTP/1.1 request")
-        body = json.dumps(error_document(error, "chat", "")).encode()
-        own = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-            (b"x-plano-error-source", b"gateway"),
-        ]
-        headers = list(chain(own, self.config.response_headers("h11")))
+            error = BadRequest("this is not a valid HTTP/1.1 request", headers=close)
+        response, body = refusal(error, "chat", Headers())
+        headers = list(chain(response.headers.raw, self.config.response_headers("h11")))
         await self._send_h11_event(h11.Response(status_code=error.status, headers=headers))
         await self._send_h11_event(h11.Data(data=body))
         await self._send_h11_event(h11.EndOfMessage())
@@ -149,17 +145,14 @@ class _H2(H2Protocol):
 
     async def _break(self, stream_id: int) -> None:
         buffer = self.stream_buffers.get(stream_id)
-        if buffer is not None:
-            try:
-                async with asyncio.timeout(FLUSH_SECONDS):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                if buffer is not None and buffer.buffer:
                     await buffer.drain()
-            except TimeoutError:
-                pass
-        try:
+        with suppress(h2.exceptions.ProtocolError):  # it is closed already
             self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
-        except h2.exceptions.ProtocolError:
-            return  # it is closed already
         await self._flush()
+        await self._window_updated(stream_id)  # wakes the sender, which drops the buffer
 
     async def _handle_events(self, events: Sequence[h2.events.Event]) -> None:
         for event in events:
@@ -172,16 +165,12 @@ class _H2(H2Protocol):
         """Deal with the events that would break Hypercorn's connection; say whether it was one."""
         if isinstance(event, h2.events.DataReceived) and event.stream_id not in self.streams:
             # The rest of a request that was answered before its end.
-            self.connection.acknowledge_received_data(
-                event.flow_controlled_length, event.stream_id
-            )
+            self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             return True
         if isinstance(event, h2.events.RequestReceived):
             path = next((value for name, value in event.headers if name == b":path"), b"")
             if not path.isascii():
-                self.connection.reset_stream(
-                    event.stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR
-                )
+                self.connection.reset_stream(event.stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
                 return True
         if isinstance(event, h2.events.StreamReset) and self._too_many_resets():
             self.connection.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)

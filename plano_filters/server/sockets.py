@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import resource
 import socket
+import ssl
 from contextlib import suppress
 
+from plano_filters.config import Loaded
 from plano_filters.config.document import Listener
 
 
@@ -70,6 +73,32 @@ def bind_admin(place: str) -> socket.socket:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise BindError(f"admin listener: {place} is no address; {remedy}")
     return bind(host.strip("[]") or "127.0.0.1", int(port), "admin listener", remedy)
+
+
+def check_tls(loaded: Loaded) -> None:
+    """Check that every certificate can be served.
+
+    Raises:
+        ConfigError: With every listener whose certificate or key cannot be used.
+    """
+    for index, listener in enumerate(loaded.document.listeners):
+        if listener.tls is None:
+            continue
+        try:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(listener.tls.cert, listener.tls.key)
+        except OSError as error:  # ssl.SSLError is one
+            reason = error.strerror or str(error)
+            loaded.report.error(
+                ("listeners", index, "tls"),
+                f'the certificate of listener "{listener.name}" cannot be used: {reason}',
+            )
+    loaded.report.raise_errors()
+
+
+def is_loopback(listening: socket.socket) -> bool:
+    """Say whether only this machine can reach a socket."""
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
 def url_of(listening: socket.socket, *, tls: bool = False) -> str:

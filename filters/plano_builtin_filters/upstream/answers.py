@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 
+from plano_builtin_filters.upstream import headers
 from plano_builtin_filters.upstream.attempt import AttemptFailed
 from plano_builtin_filters.upstream.core import Step
-from plano_builtin_filters.upstream.target import response_headers
 from plano_builtin_filters.upstream.usage import decode
 from plano_filters import (
     Attempts,
@@ -22,30 +23,42 @@ from plano_filters import (
 )
 from plano_filters.dialect import error_document
 
+_PLAIN: Final = " !\"#$&'()*+,/:;<=>?@[]^`{|}"
+"""Stays as it is in a header, besides letters, digits and `_.-~`."""
+
 
 def truth(exchange: Exchange, model: str | None) -> dict[str, str]:
-    """Return the headers that say who served an exchange and after how many tries."""
-    headers = {"x-plano-attempts": str(len(exchange.state[Attempts]))}
+    """Return the headers that say who answered an exchange and after how many tries.
+
+    What is not ASCII in a name is percent-encoded: a header could not carry it.
+
+    Args:
+        exchange: With its ledger.
+        model: Who answered; None if nobody was asked.
+    """
+    told = {"x-plano-attempts": str(len(exchange.state[Attempts]))}
     if model is not None:
-        headers["x-plano-model"] = model
+        told["x-plano-model"] = _header(model)
         first = exchange.state[Candidates].models[0]
         if model != first:
-            headers["x-plano-fallback-from"] = first
+            told["x-plano-fallback-from"] = _header(first)
     route = exchange.state.get(Route)
     if route is not None:
-        headers["x-plano-route"] = route.name
-    return headers
+        told["x-plano-route"] = _header(route.name)
+    return told
 
 
-def sentence(model: str, failed: AttemptFailed, step: Step, following: str | None) -> dict[str, Any]:
+def decision(
+    model: str, failed: AttemptFailed, step: Step, following: str | None
+) -> dict[str, Any]:
     """Return a decision's text and data about a failed try."""
-    does = {
-        "again": f"again in {step.wait:.2g} s",
-        "next": f"falling back to {following}",
+    then = {
+        "again": f"retry in {step.wait:.2g} s",
+        "next": f"fallback to {following}",
         "stop": "giving up",
     }[step.action]
     return {
-        "text": f"{model} {_clause(failed)}, {does}",
+        "text": f"{model} {failed.does}, {then}",
         "model": model,
         "error": failed.failure.kind,
         "status": failed.failure.status,
@@ -53,41 +66,44 @@ def sentence(model: str, failed: AttemptFailed, step: Step, following: str | Non
     }
 
 
-def failed(
-    exchange: Exchange, model: str, failure: AttemptFailed, secrets: tuple[str, ...]
+def final(
+    exchange: Exchange, model: str, failed: AttemptFailed, secrets: tuple[str, ...]
 ) -> Response:
-    """Return the provider's own error, as it came but for our credentials.
+    """Return the last provider's own error, as it came but for our credentials.
 
     The SDKs retry by themselves; we have done that, so they are told not to.
+
+    Args:
+        exchange: With its ledger.
+        model: Who failed last.
+        failed: How.
+        secrets: What must not be in the answer.
 
     Raises:
         UpstreamTimeout: It gave none because it was too slow.
         UpstreamFailed: It gave none for another reason.
     """
-    headers = {"x-should-retry": "false", **truth(exchange, None)}
-    answer = failure.answer
+    told = {"x-should-retry": "false", **truth(exchange, model)}
+    answer = failed.answer
     if answer is None:
-        kind = UpstreamTimeout if failure.failure.kind == "timeout" else UpstreamFailed
+        kind = UpstreamTimeout if failed.failure.kind == "timeout" else UpstreamFailed
         tries = len(exchange.state[Attempts])
-        raise kind(f"{model} {_clause(failure)} (attempt {tries}, the last)", headers=headers)
-    body, fields = answer.body, response_headers(answer.headers)
+        raise kind(f"{model} {failed.does} (attempt {tries}, the last)", headers=told)
+    body, pairs = answer.body, headers.down(answer.headers)
     for secret in secrets:
         body = body.replace(secret.encode(), b"***")
     if not decode(body):
-        error = UpstreamFailed(f"{model} {_clause(failure)}, and not with JSON")
+        error = UpstreamFailed(f"{model} {failed.does}, and not with a JSON object")
         body = json.dumps(error_document(error, exchange.dialect, exchange.id)).encode()
-        fields = [(k, v) for k, v in fields if k not in ("content-type", "content-encoding")]
-        fields.append(("content-type", "application/json"))
-    raw = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in fields]
+        pairs = [p for p in pairs if p[0] not in (b"content-type", b"content-encoding")]
+        pairs.append((b"content-type", b"application/json"))
     status = answer.status
     if status == 529 and exchange.dialect != "messages":
         status = 503  # 529 is Anthropic's own; OpenAI's clients know 503
-    response = Response(status, MutableHeaders(raw=raw), body)
-    response.headers.update({**headers, "x-plano-error-source": "upstream", "x-plano-model": model})
+    response = Response(status, MutableHeaders(raw=pairs), body)
+    response.headers.update({**told, "x-plano-error-source": "upstream"})
     return response
 
 
-def _clause(failed: AttemptFailed) -> str:
-    if failed.failure.kind == "status" and failed.failure.status:
-        return failed.detail
-    return f"failed ({failed.failure.kind}: {failed.detail})"
+def _header(text: str) -> str:
+    return quote(text.strip(), safe=_PLAIN)

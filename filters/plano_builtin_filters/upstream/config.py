@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from pydantic import BeforeValidator, Field
+
 from plano_filters import FilterConfig
 from plano_filters.config import Duration, FilterEntry, filter_entries
-from pydantic import BeforeValidator, Field
 
 
 class UpstreamConfig(FilterConfig):
@@ -20,20 +21,20 @@ class UpstreamConfig(FilterConfig):
     """Longest wait before the second try of a model; doubled for each further one. The wait is
     drawn evenly between zero and that."""
 
-    backoff_cap: Duration = Field(default=2.0, ge=0)
+    backoff_cap: Duration = Field(default=0.25, ge=0)
     """Longest backoff."""
 
     retry_after_cap: Duration = Field(default=2.0, ge=0)
     """Longest `Retry-After` of a provider to wait for. A longer one goes to the next candidate."""
 
     connect_timeout: Duration | None = Field(default=None, gt=0)
-    """For a connection, the wait for one included. Default: `overrides.upstream_connect_timeout`."""
+    """For a connection, name and TLS included. Default: `overrides.upstream_connect_timeout`."""
 
     first_byte_timeout: Duration = Field(default=120.0, gt=0)
     """From the request to the first byte of the answer; of a stream, to its first event."""
 
     idle_timeout: Duration = Field(default=60.0, gt=0)
-    """Between two chunks of an answer."""
+    """Longest silence in the middle of an answer."""
 
     total_timeout: Duration | None = Field(default=None, gt=0)
     """For everything: tries, waits and the whole answer. Default: the listener's `timeout`."""

@@ -11,6 +11,11 @@ Kind = Literal["connect", "dns", "tls", "timeout", "reset", "status", "stream"]
 RETRYABLE_4XX: Final = frozenset({408, 409, 429})
 QUOTA_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 """429s that no waiting mends."""
+UNREACHABLE: Final = frozenset({"connect", "dns", "tls"})
+UNREACHABLE_TRIES: Final = 2
+"""Most tries of a model whose provider cannot be reached: a third would mend nothing."""
+SHORTEST_TRY: Final = 0.01
+"""Seconds. With less left before the deadline no try can succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +24,17 @@ class Policy:
 
     attempts: int = 2
     backoff_base: float = 0.025
-    backoff_cap: float = 2.0
+    backoff_cap: float = 0.25
     retry_after_cap: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a try failed."""
+    """How a try failed.
+
+    `status` means that the answer's status says so; `stream` that it said 200 and was no answer:
+    an error event first, an end before the first event, an HTML page.
+    """
 
     kind: Kind
     status: int | None = None
@@ -70,28 +79,34 @@ def after(
         chance: A random number in 0..1, for full jitter.
         remaining: Seconds until the deadline of the exchange.
     """
-    if not retryable(failure) or remaining <= 0:
+    if not retryable(failure) or remaining < SHORTEST_TRY:
         return Step("stop")
     give_up = Step("next") if more else Step("stop")
-    if failure.quota or tries >= policy.attempts:
+    limit = policy.attempts
+    if failure.kind in UNREACHABLE:
+        limit = min(limit, UNREACHABLE_TRIES)
+    if failure.quota or tries >= limit:
         return give_up
-    if failure.retry_after is not None:
-        wait = failure.retry_after
-        return Step("again", wait) if wait <= policy.retry_after_cap and wait < remaining else give_up
-    ceiling = min(policy.backoff_cap, policy.backoff_base * 2.0 ** (tries - 1))
-    wait = chance * ceiling
-    return Step("again", wait) if wait < remaining else give_up
+    wait = failure.retry_after
+    if wait is None:
+        wait = chance * min(policy.backoff_cap, policy.backoff_base * 2.0 ** (tries - 1))
+    elif wait > policy.retry_after_cap:
+        return give_up
+    return Step("again", wait) if wait + SHORTEST_TRY <= remaining else give_up
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Read how long a provider asks to wait.
 
     Args:
-        headers: The answer's headers, lower case.
+        headers: The answer's headers, names in lower case.
         now: Seconds since the epoch, for `Retry-After` as a date.
 
     Returns:
         Seconds, at least 0; None if it does not say, or says nonsense.
+
+    Source:
+        RFC 9110 section 10.2.3; `retry-after-ms` is OpenAI's, and more precise.
     """
     precise = _number(headers.get("retry-after-ms", ""))
     if precise is not None:
@@ -111,4 +126,4 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if value == value and abs(value) < 1e9 else None  # noqa: PLR0124 - no NaN
+    return value if abs(value) < 1e9 else None  # neither NaN nor infinity passes

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
-
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
 
 from plano_builtin_filters.upstream import answers, core
 from plano_builtin_filters.upstream.attempt import AttemptFailed
 from plano_builtin_filters.upstream.config import UpstreamConfig
 from plano_builtin_filters.upstream.sender import Sender, Sending
+from plano_builtin_filters.upstream.target import Target
 from plano_filters import (
     Attempt,
     AttemptResult,
@@ -26,7 +28,7 @@ from plano_filters import (
     TerminalFilter,
 )
 
-DEFAULT_ATTEMPTS = 2
+DEFAULT_ATTEMPTS: Final = 2
 """Tries of one model: a second one mends most blips, a third mostly costs time."""
 
 
@@ -53,82 +55,81 @@ class Upstream(TerminalFilter[UpstreamConfig]):
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:
-        async with AsyncExitStack() as stack:
-            if self._nested is not None:
-                await stack.enter_async_context(self._nested.lifespan())
-            else:
-                await stack.enter_async_context(self._sender.lifespan())
+        async with (self._nested or self._sender).lifespan():
             yield
 
     async def on_request(self, exchange: Exchange) -> Response:
-        candidates = exchange.state[Candidates]
-        attempts = Attempts()
-        exchange.state.put(attempts)
+        models = exchange.state[Candidates].models
+        exchange.state.put(Attempts())
         try:
-            if not candidates.models:
+            if not models:
                 raise NotFound(f"nothing serves {exchange.request.method} {exchange.request.path}")
-            return await self._ask(exchange, candidates.models, attempts)
+            return await self._ask(exchange, models)
         except GatewayError as error:
-            error.headers |= answers.truth(exchange, None)
+            error.headers = {**answers.truth(exchange, None), **error.headers}
             raise
 
-    async def _ask(
-        self, exchange: Exchange, models: tuple[str, ...], attempts: Attempts
-    ) -> Response:
-        """Try the candidates in order.
+    async def _ask(self, exchange: Exchange, models: tuple[str, ...]) -> Response:
+        """Ask the candidates in order.
 
         Raises:
             GatewayError: None answered, and the last gave nothing to pass on.
         """
-        clock = self.context.clock
-        deadline = clock.now() + self._total
-        for position, model in enumerate(models):
-            tries = 0
-            while True:
+        deadline = self.context.clock.now() + self._total
+        for model, following in zip(models, (*models[1:], None), strict=True):
+            response = await self._ask_one(exchange, model, following, deadline)
+            if response is not None:
+                return response
+        raise AssertionError("the last candidate answers or raises")  # pragma: no cover
+
+    async def _ask_one(
+        self, exchange: Exchange, model: str, following: str | None, deadline: float
+    ) -> Response | None:
+        """Ask one candidate as often as it is worth it; None to go on with the next."""
+        clock, tries = self.context.clock, 0
+        where = self._sender.target(model, exchange.dialect)
+        while True:
+            try:
+                response = await self._try(exchange, model, where, deadline)
+            except AttemptFailed as failed:
                 tries += 1
-                remaining = deadline - clock.now()
-                try:
-                    response = await self._try(exchange, model, attempts, remaining)
-                except AttemptFailed as failed:
-                    more = position + 1 < len(models)
-                    step = core.after(
-                        failed.failure,
-                        tries,
-                        self._policy,
-                        more=more,
-                        chance=self.context.random.random(),
-                        remaining=deadline - clock.now(),
-                    )
-                    following = models[position + 1] if more else None
-                    exchange.decide(**answers.sentence(model, failed, step, following))
-                    if step.action == "stop":
-                        return answers.failed(exchange, model, failed, self._sender.secrets(model))
-                    if step.action == "next":
-                        break
-                    await clock.sleep(step.wait)
-                else:
-                    exchange.state.put(Served(model, model.partition("/")[0]))
-                    exchange.decide(f"served by {model}", model=model, attempts=len(attempts))
-                    response.headers.update(answers.truth(exchange, model))
-                    return response
-        raise AssertionError("the last candidate ends in `stop`")  # pragma: no cover
+                step = core.after(
+                    failed.failure,
+                    tries,
+                    self._policy,
+                    more=following is not None,
+                    chance=self.context.random.random(),
+                    remaining=deadline - clock.now(),
+                )
+                exchange.decide(**answers.decision(model, failed, step, following))
+                if step.action == "next":
+                    return None
+                if step.action == "stop":
+                    return answers.final(exchange, model, failed, where.secrets)
+            else:
+                return self._served(exchange, model, response)
+            await clock.sleep(step.wait)
+
+    def _served(self, exchange: Exchange, model: str, response: Response) -> Response:
+        exchange.state.put(Served(model, model.partition("/")[0]))
+        exchange.decide(f"served by {model}", model=model, attempts=len(exchange.state[Attempts]))
+        response.headers.update(answers.truth(exchange, model))
+        return response
 
     async def _try(
-        self, exchange: Exchange, model: str, attempts: Attempts, remaining: float
+        self, exchange: Exchange, model: str, where: Target, deadline: float
     ) -> Response:
         """Make one try and enter it into the ledger."""
-        attempt = Attempt(len(attempts) + 1, model, model.partition("/")[0])
+        ledger, clock = exchange.state[Attempts].results, self.context.clock
+        attempt = Attempt(len(ledger) + 1, model, model.partition("/")[0])
         child = exchange.child(exchange.request.copy())
-        child.state.put(attempt)
-        child.state.put(Sending(remaining, exchange.state))
-        started, clock = time.time(), time.perf_counter()
+        for fact in (attempt, where, Sending(deadline, exchange.state)):
+            child.state.put(fact)
+        started, began = clock.time(), clock.now()
         status: int | None = None
         error: str | None = None
         try:
-            if self._nested is not None:
-                response = await self._nested.run_or_raise(child)
-            else:
-                response = await self._sender.on_request(child)
+            response = await self._send(child)
             status = response.status
         except AttemptFailed as failed:
             status, error = failed.failure.status, failed.failure.kind
@@ -137,19 +138,60 @@ class Upstream(TerminalFilter[UpstreamConfig]):
             error = type(failure).__name__
             raise
         finally:
-            seconds = time.perf_counter() - clock
-            place = self._sender.place(child)
-            attempts.results.append(AttemptResult(attempt, status, error, started, seconds, *place))
+            place = (where.url.host, where.port)
+            seconds = clock.now() - began
+            ledger.append(AttemptResult(attempt, status, error, started, seconds, *place))
             if error is not None:
-                await self._end(child, Outcome(status))
-        exchange.resources.push_async_callback(self._end, child, Outcome(status))
+                await asyncio.shield(self._end(child, _Course(status)))
+        self._follow(exchange, child, response)
         return response
 
-    async def _end(self, child: Exchange, outcome: Outcome) -> None:
+    async def _send(self, child: Exchange) -> Response:
+        if self._nested is None:
+            return await self._sender.on_request(child)
+        response = await self._nested.run_or_raise(child)
+        if response.error is not None:
+            raise response.error
+        return response
+
+    def _follow(self, exchange: Exchange, child: Exchange, response: Response) -> None:
+        """End the try that serves with its exchange, and tell the nested filters how it went."""
+        course = _Course(response.status)
+        if isinstance(response.body, bytes):
+            course.sent = len(response.body)
+        elif self._nested is not None:
+            response.body = course.of(response.body)
+        exchange.resources.push_async_callback(self._end, child, course)
+
+    async def _end(self, child: Exchange, course: _Course) -> None:
         """End a try: close its connection, then its nested filters."""
         if self._nested is not None:
-            await self._nested.complete(child, outcome)
+            await self._nested.complete(child, course.outcome())
         else:
             await child.resources.aclose()
 
 
+@dataclass(slots=True)
+class _Course:
+    """How far the body of a try has come."""
+
+    status: int | None
+    sent: int = 0
+    whole: bool = True
+    error: Exception | None = None
+
+    async def of(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """Follow a body."""
+        self.whole = False
+        try:
+            async for chunk in body:
+                yield chunk
+                self.sent += len(chunk)
+        except Exception as error:
+            self.error = error
+            raise
+        self.whole = True
+
+    def outcome(self) -> Outcome:
+        left = not self.whole and self.error is None
+        return Outcome(self.status, disconnected=left, error=self.error, bytes_sent=self.sent)

@@ -1,12 +1,15 @@
-"""Where a try goes and what it carries: URL, credential, headers."""
+"""Where the tries of a model go and how they sign in: URL, credential, configured headers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+import httpx
+
+from plano_builtin_filters.upstream.headers import Pair
 from plano_filters import BadRequest, providers
 from plano_filters.config import ModelProvider
 from plano_filters.dialect import Dialect
@@ -19,146 +22,111 @@ PATHS: Final[Mapping[Dialect, str]] = {
     "messages": "/messages",
 }
 ANTHROPIC_VERSION: Final = "2023-06-01"
-HOP_BY_HOP: Final = frozenset({
-    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-    "proxy-authenticate", "proxy-authorization",
-})  # fmt: skip
-CREDENTIALS: Final = frozenset({"authorization", "x-api-key", "api-key", "cookie"})
-NOT_UP: Final = HOP_BY_HOP | CREDENTIALS | {
-    "host", "content-length", "accept-encoding", "expect", "traceparent", "tracestate", "baggage",
-    "forwarded", "via", "x-request-id", "x-model-affinity",
-}  # fmt: skip
-"""Of a client's request: what says who or where the client is, and what we say ourselves."""
-NOT_UP_PREFIXES: Final = ("x-plano-", "x-forwarded-", "x-mock-", "x-arch-")
-NOT_DOWN: Final = HOP_BY_HOP | {"content-length", "set-cookie", "server", "date", "alt-svc"}
+"""Sent where the client names none; the API refuses requests without a version."""
+SHORTEST_SECRET: Final = 8
+"""Characters. Shorter values are words, not keys; to blank them out would garble texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the tries of one model go, in one dialect."""
+    """Where the tries of one model go, in one dialect. Made once; the same for every request."""
 
-    url: str
-    host: str
+    entry: ModelProvider
+    dialect: Dialect
+    row: Provider
+    url: httpx.URL
     port: int
-    headers: tuple[tuple[str, str], ...]
-    """The credential and the configured headers; they override the client's."""
-    server_name: str | None
-    """`Host` header and TLS server name, if they are not the URL's."""
+    headers: tuple[Pair, ...]
+    """The configured ones, and `Host`."""
     secrets: tuple[str, ...]
     """What must not come back to a client."""
-    mock: bool
+
+    @property
+    def mock(self) -> bool:
+        """Whether the provider lives in this process."""
+        return self.entry.provider == "mock"
 
 
-def resolve(entry: ModelProvider, dialect: Dialect, client: Mapping[str, str]) -> Target:
-    """Work out the target of a model.
+def target(entry: ModelProvider, dialect: Dialect) -> Target:
+    """Work out where a model is asked, in a dialect."""
+    row = providers.find(entry.provider_interface or entry.provider) or Provider()
+    headers = [(b"host", entry.http_host.encode())] if entry.http_host else []
+    headers += [
+        (name.lower().encode("latin-1"), value.reveal().encode("utf-8"))
+        for name, value in entry.headers.items()
+    ]
+    address = httpx.URL(url(entry, row, dialect))
+    held = [entry.access_key, *entry.headers.values()]
+    secrets = [secret.reveal() for secret in held if secret is not None]
+    return Target(
+        entry,
+        dialect,
+        row,
+        address,
+        address.port or (443 if address.scheme == "https" else 80),
+        tuple(headers),
+        tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET),
+    )
+
+
+def url(entry: ModelProvider, row: Provider, dialect: Dialect) -> str:
+    """Return the URL of an endpoint.
+
+    A path in `base_url` replaces the provider's own prefix; none, or `/`, takes the usual one. A
+    query in it is kept.
+    """
+    parts = urlsplit(entry.base_url or row.base_url or "")
+    prefix = parts.path.rstrip("/") or ("" if entry.base_url is None else row.prefix)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}{prefix}{PATHS[dialect]}{query}"
+
+
+def with_query(base: httpx.URL, query: str) -> httpx.URL:
+    """Return a URL with a client's query added; `?beta=true` switches some endpoints."""
+    if not query:
+        return base
+    own = base.query
+    return base.copy_with(query=(own + b"&" if own else b"") + query.encode("latin-1"))
+
+
+def authentication(target: Target, client: Mapping[str, str]) -> list[Pair]:
+    """Return the headers that sign a try in, in the provider's way; never two of them.
 
     Args:
-        entry: Its declaration.
-        dialect: What it is asked in.
+        target: Where it goes.
         client: The client's headers; read for its credential, if the entry passes that on.
 
     Raises:
         BadRequest: The provider needs a credential and none is configured.
     """
-    row = providers.find(entry.provider_interface or entry.provider) or Provider()
-    url = base(entry, row) + PATHS[dialect]
-    parts = urlsplit(url)
-    key = _credential(entry, row, client)
-    headers = list(_authentication(key, row, dialect, client))
-    headers += [(name.lower(), value.reveal()) for name, value in entry.headers.items()]
-    secrets = [value.reveal() for value in entry.headers.values() if value.reference]
-    return Target(
-        url=url,
-        host=parts.hostname or "",
-        port=parts.port or (443 if parts.scheme == "https" else 80),
-        headers=tuple(headers),
-        server_name=entry.http_host,
-        secrets=tuple(s for s in [*secrets, key or ""] if len(s) > 3),
-        mock=providers.canonical(entry.provider) == "mock",
-    )
-
-
-def base(entry: ModelProvider, row: Provider) -> str:
-    """Return the URL in front of the endpoint's path.
-
-    A path in `base_url` replaces the provider's own prefix; none takes the usual one.
-    """
-    if entry.base_url is None:
-        return (row.base_url or "").rstrip("/")
-    parts = urlsplit(entry.base_url)
-    path = parts.path.rstrip("/") or row.prefix
-    return f"{parts.scheme}://{parts.netloc}{path}"
-
-
-def request_headers(client: Iterable[tuple[str, str]], target: Target) -> list[tuple[str, str]]:
-    """Return what goes up: the client's headers less what is ours to say, then the target's."""
-    client = list(client)
-    listed = {
-        token.strip().lower()
-        for name, value in client
-        if name == "connection"
-        for token in value.split(",")
-    }
-    own = {name for name, _ in target.headers} | {"accept-encoding"}
-    prefixes = tuple(p for p in NOT_UP_PREFIXES if not (p == "x-mock-" and target.mock))
-    kept = [
-        (name, value)
-        for name, value in client
-        if name not in NOT_UP
-        and name not in listed
-        and name not in own
-        and not name.startswith(prefixes)
-    ]
-    identity = [("accept-encoding", "identity")]
-    host = [("host", target.server_name)] if target.server_name else []
-    return [*kept, *identity, *host, *target.headers]
-
-
-def response_headers(provider: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return what comes down: rate limits, ids and types; not the provider's own connection."""
-    renamed = {"x-request-id": "x-upstream-request-id", "request-id": "x-upstream-request-id"}
-    provider = [(name.lower(), value) for name, value in provider]
-    listed = {
-        token.strip().lower()
-        for name, value in provider
-        if name == "connection"
-        for token in value.split(",")
-    }
-    return [
-        (renamed.get(name, name), value)
-        for name, value in provider
-        if name not in NOT_DOWN and name not in listed and not name.startswith("x-plano-")
-    ]
+    headers: list[tuple[str, str]] = []
+    key, row = _credential(target, client), target.row
+    if key is not None and row.auth != "none":
+        if target.dialect == "messages" or row.auth == "x-api-key":
+            headers.append(("x-api-key", key))
+        elif row.auth == "api-key":
+            headers.append(("api-key", key))
+        else:
+            headers.append(("authorization", f"Bearer {key}"))
+    if target.dialect == "messages" and "anthropic-version" not in client:
+        headers.append(("anthropic-version", ANTHROPIC_VERSION))
+    return [(name.encode(), value.encode("utf-8")) for name, value in headers]
 
 
 def client_credential(client: Mapping[str, str]) -> str | None:
-    """Return the credential a client sent: `Authorization`, with or without Bearer, or `x-api-key`."""
+    """Return a client's credential: `Authorization`, with or without Bearer, or `x-api-key`."""
     given = client.get("authorization", "").strip()
-    if given[:7].lower() == "bearer ":
+    if given.lower() == "bearer" or given[:7].lower() == "bearer ":
         given = given[7:].strip()
     return given or client.get("x-api-key", "").strip() or None
 
 
-def _credential(entry: ModelProvider, row: Provider, client: Mapping[str, str]) -> str | None:
+def _credential(target: Target, client: Mapping[str, str]) -> str | None:
+    entry = target.entry
     if entry.passthrough_auth:
         return client_credential(client)
-    if entry.access_key is not None:
+    if entry.access_key is not None and entry.access_key.reveal():
         return entry.access_key.reveal()
-    if row.needs_key and entry.base_url is None:
-        raise BadRequest(f'no access key is configured for the model provider "{entry.model}"')
+    if target.row.needs_key and entry.base_url is None:
+        raise BadRequest(f'no access key configured for model provider "{entry.model}"')
     return None
-
-
-def _authentication(
-    key: str | None, row: Provider, dialect: Dialect, client: Mapping[str, str]
-) -> list[tuple[str, str]]:
-    version = []
-    if dialect == "messages" and "anthropic-version" not in client:
-        version = [("anthropic-version", ANTHROPIC_VERSION)]
-    if key is None or row.auth == "none":
-        return version
-    if dialect == "messages" or row.auth == "x-api-key":
-        return [("x-api-key", key), *version]
-    if row.auth == "api-key":
-        return [("api-key", key)]
-    return [("authorization", f"Bearer {key}")]

@@ -7,40 +7,31 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
+
 from plano_filters import Usage
-from plano_filters.dialect import Dialect
 from plano_filters.facts import ResponseInfo
 
-_FINISH: Final = re.compile(rb'"finish_reason"\s*:\s*"')
-_ENDS: Final[Mapping[Dialect, tuple[bytes, ...]]] = {
-    "chat": (b"[DONE]",),
-    "embeddings": (b"[DONE]",),
-    "messages": (b"message_stop",),
-    "responses": (b"response.completed", b"response.incomplete", b"response.failed"),
-}
+TELLING: Final = re.compile(
+    rb'"usage"\s*:\s*\{|"(?:finish|stop)_reason"\s*:\s*"|"response\.(?:incomplete|failed|cancelled)"'
+)
+"""Events without any of these say nothing of tokens or of the end."""
+_RUNNING: Final = frozenset({"in_progress", "queued"})
 
 
-def ends(block: bytes, dialect: Dialect) -> bool:
-    """Say whether complete events hold the end of their stream.
-
-    A chat stream that gave its `finish_reason` counts too: some providers never send `[DONE]`.
-    """
-    if any(mark in block for mark in _ENDS[dialect]):
+def is_error(data: bytes, name: str) -> bool:
+    """Say whether an event reports an error instead of being part of an answer."""
+    if name == "error":
         return True
-    return dialect == "chat" and _FINISH.search(block) is not None
-
-
-def is_error(data: bytes, name: str) -> str | None:
-    """Return the message of an event that reports an error; None if it reports none."""
-    if name != "error" and b'"error"' not in data:
-        return None
+    if b'"error"' not in data:
+        return False
     document = decode(data)
-    error = document.get("error")
-    if isinstance(error, dict):
-        return str(error.get("message") or error.get("type") or "error")[:300]
-    if isinstance(error, str) and error:
-        return error[:300]
-    return str(document.get("message") or "error")[:300] if name == "error" else None
+    return document.get("type") == "error" or bool(document.get("error"))
+
+
+def error_codes(document: Mapping[str, Any]) -> set[str]:
+    """Return what an error answer calls its error: its code and its type."""
+    error = _dict(document.get("error"))
+    return {value for value in (error.get("code"), error.get("type")) if isinstance(value, str)}
 
 
 def decode(data: bytes) -> Mapping[str, Any]:
@@ -64,8 +55,9 @@ def info_of(document: Mapping[str, Any]) -> ResponseInfo:
     stop = inner.get("stop_reason") or _dict(document.get("delta")).get("stop_reason")
     if isinstance(stop, str):
         reasons.append(stop)
-    if inner.get("object") == "response" and isinstance(inner.get("status"), str):
-        reasons.append(inner["status"])
+    status = inner.get("status")
+    if inner.get("object") == "response" and isinstance(status, str) and status not in _RUNNING:
+        reasons.append(status)
     return ResponseInfo(_text(inner.get("id")), _text(inner.get("model")), tuple(reasons))
 
 
@@ -103,14 +95,18 @@ def merge(old: Usage | None, new: Usage) -> Usage:
     """Take the later report of a stream, keeping what it does not repeat."""
     if old is None:
         return new
-    later = new.input_tokens if new.input_tokens else old.input_tokens
     return Usage(
-        input_tokens=later,
+        # Anthropic's last report may count the input without its cached part, or as 0.
+        input_tokens=_most(new.input_tokens, old.input_tokens),
         output_tokens=_or(new.output_tokens, old.output_tokens),
         cached_tokens=_or(new.cached_tokens, old.cached_tokens),
         cache_write_tokens=_or(new.cache_write_tokens, old.cache_write_tokens),
         reasoning_tokens=_or(new.reasoning_tokens, old.reasoning_tokens),
     )
+
+
+def _most(*counts: int | None) -> int | None:
+    return max((count for count in counts if count is not None), default=None)
 
 
 def _or(new: int | None, old: int | None) -> int | None:

@@ -1,0 +1,56 @@
+# Everything runs in .venv, which is made when it is first needed.
+# Python 3.11 or newer is all that must be there.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+PORT ?= 12000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt bench dev clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed ## Serve a gateway that needs no key (PORT=12000)
+	@$(BIN)/plano-filters demo --port $(PORT)
+
+test: $(VENV)/installed-dev ## Run the tests (ARGS="-k name" for some of them)
+	@$(BIN)/pytest -n auto $(ARGS)
+
+check: $(VENV)/installed-dev ## Run formatter, linter, type checker, layers; validate configs/
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python tools/validate_configs.py
+
+fmt: $(VENV)/installed-dev ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/installed-dev ## Measure what the gateway adds to a request
+	@$(BIN)/python benchmarks/bench_gateway.py
+
+dev: $(VENV)/installed-dev ## Install everything into .venv
+
+clean: ## Remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "$(PYTHON) cannot make a virtual environment; install its venv package" >&2; exit 1; }
+
+# An install of the package alone is enough for the demo; one for development covers it.
+$(VENV)/installed: pyproject.toml | $(BIN)/python
+	@echo "installing plano-filters into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml | $(BIN)/python
+	@echo "installing plano-filters and its tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(VENV)/installed $@

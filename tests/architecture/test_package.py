@@ -1,0 +1,53 @@
+"""What is public, what is shipped, and what importing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import plano_filters
+from tests.architecture.sources import ROOT
+
+
+def test_the_public_names_are_sorted_and_there() -> None:
+    """`plano_filters.__all__` is sorted, without doubles, and every name exists."""
+    names = plano_filters.__all__
+
+    assert list(names) == sorted(set(names))
+    assert [name for name in names if not hasattr(plano_filters, name)] == []
+
+
+@pytest.mark.parametrize("module", ["plano_filters", "plano_filters.app", "plano_filters.cli"])
+def test_importing_is_cheap(module: str) -> None:
+    """No provider's SDK, no web framework for tests, no OTLP exporter comes with an import."""
+    heavy = {"openai", "anthropic", "httpx2", "pytest", "requests", "numpy", "onnxruntime"}
+    code = f"import sys, {module}; print(*sorted(set(sys.modules) & {heavy!r}))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.split() == []
+
+
+def test_the_wheel_holds_the_two_packages_and_nothing_else(tmp_path: Path) -> None:
+    """Built as released: both packages with their data and types, no tests, no `filters`."""
+    code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = zipfile.ZipFile(tmp_path / done.stdout.split()[-1]).namelist()
+    tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
+
+    assert tops == {"plano_filters", "plano_builtin_filters"}
+    for needed in (
+        "plano_filters/py.typed",
+        "plano_builtin_filters/py.typed",
+        "plano_builtin_filters/alias/models.json",
+    ):
+        assert needed in names

@@ -1,0 +1,41 @@
+"""The options of `auth`, and what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from plano_builtin_filters.auth import AuthConfig
+
+JWT = {"issuer": "https://id", "audience": "gw", "jwks_url": "https://id/keys"}
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({}, "nobody could pass"),
+        ({"keys": []}, "nobody could pass"),
+        ({"keys": [{"id": "", "key": "k" * 20}]}, "at least 1 character"),
+        ({"keys": [{"id": "a"}]}, "key"),
+        ({"jwt": {**JWT, "algorithms": ["HS256"]}}, "asymmetric"),
+        ({"jwt": {**JWT, "algorithms": ["none"]}}, "asymmetric"),
+        ({"jwt": {"issuer": "i", "audience": "a"}}, "one of jwks_url and jwks_file"),
+        ({"jwt": {**JWT, "jwks_file": "/k"}}, "one of jwks_url and jwks_file"),
+        ({"jwt": {"jwks_url": "u", "audience": "a"}}, "issuer"),
+        ({"key": "x"}, "key"),
+    ],
+)
+def test_a_gateway_that_could_not_be_meant_is_refused(config: dict[str, Any], says: str) -> None:
+    """Before it starts, and with a reason."""
+    with pytest.raises(ValidationError, match=says):
+        AuthConfig.model_validate(config)
+
+
+def test_a_key_is_never_shown() -> None:
+    """Not in the repr, not in a dump."""
+    config = AuthConfig.model_validate({"keys": [{"id": "a", "key": "sk-very-secret"}]})
+
+    assert "very-secret" not in repr(config)
+    assert "very-secret" not in config.model_dump_json()
