@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -142,8 +143,13 @@ class Service:
             Mount("/", app=_not_found),
         ]
         app: ASGIApp = Starlette(routes=routes, lifespan=lifespan)
-        for kind, options in reversed(middleware):
-            app = kind(app, **options)
+        for index, (kind, options) in reversed(list(enumerate(middleware))):
+            try:
+                app = kind(app, **options)
+            except Exception as error:  # noqa: BLE001 - a constructor of anyone's
+                message = f"the middleware cannot be built: {error}"
+                self.loaded.report.error(("middleware", index), message)
+        self.loaded.report.raise_errors()
         return app
 
 
@@ -192,18 +198,22 @@ def check(loaded: Loaded, registry: Registry | None = None) -> Chain:
 
 
 def load_middleware(document: Document, report: Report) -> list[tuple[Any, dict[str, Any]]]:
-    """Import the document's ASGI middleware; what cannot be imported is reported."""
+    """Import the document's ASGI middleware; what cannot be used is reported."""
     loaded: list[tuple[Any, dict[str, Any]]] = []
     for index, entry in enumerate(document.middleware):
         module, colon, name = entry.use.partition(":")
         if not colon:
             module, _, name = entry.use.rpartition(".")
+        where = ("middleware", index)
         try:
-            loaded.append((getattr(importlib.import_module(module), name), entry.options))
-        except (ImportError, AttributeError, ValueError) as error:
-            report.error(
-                ("middleware", index), f'middleware "{entry.use}" cannot be imported: {error}'
-            )
+            kind = getattr(importlib.import_module(module), name)
+            inspect.signature(kind).bind(None, **entry.options)
+        except TypeError as error:
+            report.error(where, f'middleware "{entry.use}" does not take these options: {error}')
+        except Exception as error:  # noqa: BLE001 - importing runs anyone's code
+            report.error(where, f'middleware "{entry.use}" cannot be imported: {error}')
+        else:
+            loaded.append((kind, entry.options))
     return loaded
 
 

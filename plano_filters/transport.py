@@ -6,9 +6,11 @@ See docs/adr/0001: httpx's own engine loses pool slots when requests are cancell
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from typing import Final
 
 import aiohttp
+import certifi
 import httpx
 from aiohttp.abc import AbstractCookieJar
 from httpx_aiohttp import AiohttpTransport
@@ -32,7 +34,7 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, ca_file: str | None = None) -> None:
-        self._ssl = ssl.create_default_context(cafile=ca_file)
+        self._ssl = trust(ca_file)
         self._inner = AiohttpTransport(verify=self._ssl, trust_env=False, client=self._session)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -58,3 +60,17 @@ class UpstreamTransport(httpx.AsyncBaseTransport):
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
         )
+
+
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Return a client's context that trusts a bundle, or the system's, or certifi's.
+
+    Raises:
+        OSError: The bundle cannot be read, or holds no certificate.
+    """
+    paths = ssl.get_default_verify_paths()
+    folder = Path(paths.capath) if paths.capath else None
+    system = paths.cafile is not None or (folder is not None and any(folder.iterdir()))
+    if ca_file is None and not system:
+        ca_file = certifi.where()  # a slim image, or Python's own installer on macOS
+    return ssl.create_default_context(cafile=ca_file)

@@ -1,6 +1,6 @@
 """Write the bundled list of model ids from the data of `genai-prices` (MIT licence, Pydantic).
 
-    pip install genai-prices && python tools/update_models.py
+pip install genai-prices && python tools/update_models.py
 """
 
 from __future__ import annotations

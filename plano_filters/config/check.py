@@ -34,8 +34,9 @@ def check(document: Document, report: Report, wrong: set[Path]) -> None:
     for needs, one in CHECKS:
         if not any((section,) in wrong for section in needs):
             one(document, found)
-    for into, problems in ((report.errors, found.errors), (report.warnings, found.warnings)):
-        into.extend(p for p in problems if not _follows(p, wrong) and p not in into)
+    for problem in [*found.errors, *found.warnings]:
+        if not _follows(problem, wrong):
+            report.add(problem)
 
 
 def _follows(problem: Problem, wrong: set[Path]) -> bool:

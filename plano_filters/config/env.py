@@ -70,9 +70,9 @@ def _substitute(text: str, env: Mapping[str, str], report: Report, path: Path) -
         if match["default"] is not None:
             return match["default"][2:]
         if found is not None:
-            report.error(path, f"the environment variable {name} is empty")
+            report.explains(path, f"the environment variable {name} is empty")
         else:
-            report.error(
+            report.explains(
                 path,
                 f"the environment variable {name} is not set",
                 hint=f"export {name}=..., or put it into a .env file beside this one",
@@ -87,8 +87,11 @@ def _substitute(text: str, env: Mapping[str, str], report: Report, path: Path) -
 def _read(text: str, report: Report, path: Path) -> str:
     file = text.removeprefix("file:")
     try:
-        return Expanded(FilePath(file).read_text(encoding="utf-8").strip(), text)
+        found = FilePath(file).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        report.error(path, f"cannot read {file}: {reason}")
+        report.explains(path, f"cannot read {file}: {reason}")
         return text
+    if not found:
+        report.explains(path, f"the file {file} is empty")
+    return Expanded(found, text)

@@ -92,14 +92,28 @@ class Report:
         self.locator = locator
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
+        self._explained: set[Position] = set()
 
     def error(self, path: Path, message: str, *, hint: str = "", on_key: bool = False) -> None:
         """Add something that keeps the gateway from starting."""
-        self._add("error", path, message, hint, on_key=on_key)
+        self.add(self._problem("error", path, message, hint, on_key=on_key))
 
     def warning(self, path: Path, message: str, *, hint: str = "", on_key: bool = False) -> None:
         """Add something the user should know."""
-        self._add("warning", path, message, hint, on_key=on_key)
+        self.add(self._problem("warning", path, message, hint, on_key=on_key))
+
+    def explains(self, path: Path, message: str, *, hint: str = "") -> None:
+        """Add an error that explains whatever else is wrong at its place: that is not told."""
+        problem = self._problem("error", path, message, hint, on_key=False)
+        self.errors.append(problem)
+        if problem.position is not None:
+            self._explained.add(problem.position)
+
+    def add(self, problem: Problem) -> None:
+        """Add a problem, unless it is there already or explained by another."""
+        into = self.errors if problem.severity == "error" else self.warnings
+        if problem not in into and problem.position not in self._explained:
+            into.append(problem)
 
     def validation(self, path: Path, error: ValidationError, model: Any) -> None:
         """Add what pydantic found, in our words and without the input.
@@ -112,8 +126,9 @@ class Report:
         details = error.errors(include_url=False)
         guessed = {
             (*where[:-1], meant_word(str(where[-1]), fields_at(model, where[:-1])))
-            for where in (real_location(detail["loc"], model) for detail in details)
-            if where
+            for detail in details
+            if detail["type"] == "extra_forbidden"
+            for where in (real_location(detail["loc"], model),)
         }
         for detail in details:
             location = real_location(detail["loc"], model)
@@ -136,7 +151,7 @@ class Report:
 
         return sorted(problems, key=key)
 
-    def _add(
+    def _problem(
         self,
         severity: Literal["error", "warning"],
         path: Path,
@@ -144,12 +159,9 @@ class Report:
         hint: str,
         *,
         on_key: bool,
-    ) -> None:
-        into = self.errors if severity == "error" else self.warnings
+    ) -> Problem:
         where = self.locator.locate(path, on_key=on_key) if self.locator else None
-        problem = Problem(severity, message, path, where, hint)
-        if problem not in into:
-            into.append(problem)
+        return Problem(severity, message, path, where, hint)
 
     def _detail(
         self, path: Path, place: Path, kind: str, detail: Mapping[str, Any], model: Any
@@ -172,7 +184,7 @@ class Report:
             given = context.get("tag") if tag else detail["input"]
             known = re.findall(r"'([^']*)'", expected)
             hint = meant(given, known) if isinstance(given, str) else ""
-            self.error(at, f"{dotted(at)} must be {expected.replace(chr(39), chr(34))}", hint=hint)
+            self.error(at, f"{dotted(at)} must be {_either(known)}", hint=hint)
         elif kind == "union_tag_not_found":
             tag = context.get("discriminator", "").strip("'")
             self.error(full, f'{dotted(full)} needs "{tag}"')
@@ -198,6 +210,11 @@ def meant_word(word: str, known: Iterable[str]) -> str:
     """Return the closest known word, or nothing."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return close[0] if close else ""
+
+
+def _either(words: list[str]) -> str:
+    quoted = [f'"{word}"' for word in words]
+    return ", ".join(quoted[:-1]) + (" or " if quoted[1:] else "") + "".join(quoted[-1:])
 
 
 def fields_at(kind: Any, path: Path) -> list[str]:

@@ -56,6 +56,14 @@ class MockProvider(httpx.AsyncBaseTransport):
         payload = _payload(await request.aread())
         if payload is None:
             return _error(400, "the body is no JSON object")
+        return await self._serve(request, endpoint, payload)
+
+    async def _serve(
+        self,
+        request: httpx.Request,
+        endpoint: tuple[Document, Events | None],
+        payload: dict[str, Any],
+    ) -> httpx.Response:
         model = str(payload.get("model", "mock"))
         script = Script.read(request.headers, model, self._attempt(request, model))
         if script.connect_error:
@@ -65,11 +73,14 @@ class MockProvider(httpx.AsyncBaseTransport):
             headers = {"retry-after": script.retry_after} if script.retry_after else {}
             return httpx.Response(script.status, headers=headers, json=core.error(script.status))
         document, events = endpoint
-        if payload.get("stream") is True and events is not None:
-            stream = _Stream(events(payload, model), script)
-            return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
+        try:
+            if payload.get("stream") is True and events is not None:
+                return _streamed(events(payload, model), script)
+            whole = document(payload, model)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            return _error(400, "the request does not follow the API")
         await asyncio.sleep(script.delay)
-        return httpx.Response(200, json=document(payload, model))
+        return httpx.Response(200, json=whole)
 
     def _attempt(self, request: httpx.Request, model: str) -> int:
         """Count the tries of one request id; with `x-mock-model`, only those of that model.
@@ -97,6 +108,11 @@ class _Stream(httpx.AsyncByteStream):
                 raise httpx.ReadError("the mock was asked to break off")
             yield event
             await asyncio.sleep(self._script.delay)
+
+
+def _streamed(events: list[bytes], script: Script) -> httpx.Response:
+    headers = {"content-type": "text/event-stream"}
+    return httpx.Response(200, headers=headers, stream=_Stream(events, script))
 
 
 def _payload(body: bytes) -> dict[str, Any] | None:

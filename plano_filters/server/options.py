@@ -28,6 +28,8 @@ class Options:
     """Reload when the file changes."""
     drain_delay: float = 0.0
     """Seconds between telling `/readyz` and closing the listeners, for load balancers."""
+    announce: bool = True
+    """Log where the gateway serves."""
     log_level: str = "info"
     log_format: str = "json"
     observers: Sequence[Observer] = field(default_factory=tuple)

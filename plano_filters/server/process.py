@@ -21,7 +21,7 @@ from plano_filters.server.guards import Guard
 from plano_filters.server.hypercorn import Server
 from plano_filters.server.options import Options, StartError
 from plano_filters.server.sockets import raise_file_limit, url_of
-from plano_filters.server.watch import watch
+from plano_filters.server.watch import digest, watch
 from plano_filters.telemetry import render_metrics
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Process:
         self._stop = asyncio.Event()
         self._state = "starting"
         self._reloading = asyncio.Lock()
+        self._digest = digest(options.path) if options.path is not None else None
 
     async def run(self) -> None:
         """Serve until `stop` is called, then drain.
@@ -77,8 +78,9 @@ class Process:
                 await server.start()
             self._state = "ready"
             _settle_memory()
-            if self._options.watch and self._options.path is not None:
-                watcher = asyncio.create_task(watch(self._options.path, self.reload))
+            path = self._options.path
+            if self._options.watch and path is not None:
+                watcher = asyncio.create_task(watch(path, self._digest, self.reload))
                 stack.callback(watcher.cancel)
             self._announce()
             await self._stop.wait()
@@ -158,7 +160,8 @@ class Process:
     def _announce(self) -> None:
         urls = urls_of(self._sockets)
         admin = url_of(self._admin_socket) if self._admin_socket is not None else None
-        announce(urls, admin, self._service.gateway.chain)
+        if self._options.announce:
+            announce(urls, admin, self._service.gateway.chain)
         self._options.on_ready(urls, admin)
 
 

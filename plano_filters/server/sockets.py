@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from plano_filters.config import Loaded
 from plano_filters.config.document import Listener
+from plano_filters.transport import trust
 
 
 class BindError(Exception):
@@ -76,22 +77,30 @@ def bind_admin(place: str) -> socket.socket:
 
 
 def check_tls(loaded: Loaded) -> None:
-    """Check that every certificate can be served.
+    """Check the files that TLS needs, for clients and towards providers.
 
     Raises:
-        ConfigError: With every listener whose certificate or key cannot be used.
+        ConfigError: With every certificate, key or bundle that cannot be used.
     """
+    bundle = loaded.document.overrides.upstream_tls_ca_path
+    try:
+        trust(bundle)
+    except OSError as error:  # ssl.SSLError is one
+        loaded.report.error(
+            ("overrides", "upstream_tls_ca_path"),
+            f"the CA bundle {bundle} cannot be used: {error.strerror or error}",
+        )
     for index, listener in enumerate(loaded.document.listeners):
         if listener.tls is None:
             continue
         try:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(listener.tls.cert, listener.tls.key)
-        except OSError as error:  # ssl.SSLError is one
-            reason = error.strerror or str(error)
+        except OSError as error:
             loaded.report.error(
                 ("listeners", index, "tls"),
-                f'the certificate of listener "{listener.name}" cannot be used: {reason}',
+                f'the certificate of listener "{listener.name}" cannot be used: '
+                f"{error.strerror or error}",
             )
     loaded.report.raise_errors()
 

@@ -14,7 +14,11 @@ WATCH_SECONDS: Final = 2.0
 
 
 async def watch(
-    path: Path, changed: Callable[[], Awaitable[None]], *, every: float = WATCH_SECONDS
+    path: Path,
+    seen: str | None,
+    changed: Callable[[], Awaitable[None]],
+    *,
+    every: float = WATCH_SECONDS,
 ) -> None:
     """Call back whenever the content of a file has changed. Never returns.
 
@@ -23,10 +27,10 @@ async def watch(
 
     Args:
         path: The file.
+        seen: The `digest` of the content that is known already.
         changed: What it raises is dropped; it must log for itself.
         every: Seconds between two looks.
     """
-    seen = await asyncio.to_thread(digest, path)
     while True:
         await asyncio.sleep(every)
         now = await asyncio.to_thread(digest, path)

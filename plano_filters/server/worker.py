@@ -78,6 +78,7 @@ async def _serve(order: Order, control: socket.socket) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=control, limit=LONGEST_LINE)
     options = Options(
         drain_delay=order.drain_delay,
+        announce=False,  # the supervisor does
         on_ready=lambda urls, admin: _tell(writer, {"ready": True}),
     )
     process = Process(loaded, sockets, None, options)

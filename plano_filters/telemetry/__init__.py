@@ -21,7 +21,7 @@ from plano_filters.telemetry import access_log, content, names
 from plano_filters.telemetry.metrics import Metrics, render_metrics
 from plano_filters.telemetry.setup import flush, tracer_provider
 from plano_filters.telemetry.spans import Spans
-from plano_filters.telemetry.view import view
+from plano_filters.telemetry.view import Relayed, view
 
 log = logging.getLogger(__name__)
 Observer = Callable[[Exchange, Outcome], None]
@@ -63,15 +63,19 @@ class Telemetry:
         self._observers = tuple(observers)
 
     def begin(self, request: Request, operation: Operation) -> Span:
-        """Start the root span; the caller's `traceparent` is its parent and decides the sampling."""
+        """Start the root span. The caller's `traceparent` is its parent, and decides."""
         self._metrics.inflight.inc()
         if not self._on:
             return INVALID_SPAN
+        known = request.method in names.KNOWN_METHODS
         span = self.tracer.start_span(
-            f"{request.method} {operation.route}",
+            f"{request.method if known else 'HTTP'} {operation.route}",
             context=propagate.extract(request.headers),
             kind=SpanKind.SERVER,
-            attributes={names.HTTP_METHOD: request.method, names.HTTP_ROUTE: operation.route},
+            attributes={
+                names.HTTP_METHOD: request.method if known else names.OTHER_METHOD,
+                names.HTTP_ROUTE: operation.route,
+            },
         )
         if span.is_recording():
             self._describe(span, request)
@@ -80,7 +84,9 @@ class Telemetry:
     def wrap(self, exchange: Exchange, response: Response) -> None:
         """Watch a response's body: count open streams, capture content where that is on."""
         if not isinstance(response.body, bytes):
-            response.body = self._counted(response.body)
+            relayed = Relayed()
+            exchange.state.put(relayed)
+            response.body = self._counted(response.body, relayed)
         if exchange.span.is_recording():
             self._capture.wrap(exchange, response)
 
@@ -107,10 +113,11 @@ class Telemetry:
             if self._provider is not None:
                 await asyncio.to_thread(flush, self._provider)
 
-    async def _counted(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    async def _counted(self, body: AsyncIterator[bytes], relayed: Relayed) -> AsyncGenerator[bytes]:
         self._metrics.streams.inc()
         try:
             async for chunk in body:
+                relayed.chunk(time.perf_counter())
                 yield chunk
         finally:
             self._metrics.streams.dec()

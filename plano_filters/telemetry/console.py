@@ -23,7 +23,7 @@ class ConsoleReporter:
 
     def __call__(self, exchange: Exchange, outcome: Outcome) -> None:
         seen = view(exchange, outcome, time.perf_counter())
-        print("\n".join(self._lines(exchange, outcome, seen)), file=self._stream, flush=True)  # noqa: T201
+        print("\n".join(self._lines(exchange, outcome, seen)), file=self._stream, flush=True)
 
     def _lines(self, exchange: Exchange, outcome: Outcome, seen: View) -> list[str]:
         colour = "32" if seen.status < 400 and not seen.error else "31"
@@ -44,7 +44,9 @@ class ConsoleReporter:
             texts = [d.text for d in exchange.decisions if d.filter == timing.filter]
             first, *further = texts or [""]
             action = "" if timing.action in ("continue", "respond") else f" [{timing.action}]"
-            lines.append(f"  {timing.filter:<12}{_ms(timing.seconds):>10}{action}  {first}".rstrip())
+            lines.append(
+                f"  {timing.filter:<12}{_ms(timing.seconds):>10}{action}  {first}".rstrip()
+            )
             lines += [" " * 26 + text for text in further]
         lines += self._tail(seen)
         return [*lines, ""]

@@ -1,4 +1,4 @@
-"""Prometheus metrics of exchanges. Labels come from closed sets: the document's, never a client's."""
+"""Prometheus metrics of exchanges. Labels come from closed sets, never from a client."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from plano_filters.exchange import Exchange
 from plano_filters.meter import Meter
 from plano_filters.telemetry import names
-from plano_filters.telemetry.view import View
+from plano_filters.telemetry.view import Relayed, View
 
 _GEN_AI = (
     "gen_ai_operation_name",
@@ -64,6 +64,18 @@ class Metrics:
             names.FIRST_TOKEN_BUCKETS,
             _GEN_AI[:4],
         )
+        self.per_token = histogram(
+            "gen_ai_server_time_per_output_token_seconds",
+            "Mean time between two tokens of a stream after its first byte.",
+            names.TOKEN_TIME_BUCKETS,
+            _GEN_AI[:4],
+        )
+        self.per_chunk = histogram(
+            "gen_ai_client_operation_time_per_output_chunk_seconds",
+            "Mean time between two chunks of a stream.",
+            names.DURATION_BUCKETS,
+            _GEN_AI[:4],
+        )
         self.http = histogram(
             "http_server_request_duration_seconds",
             "Time of HTTP requests to the gateway.",
@@ -77,7 +89,9 @@ class Metrics:
             ("filter", "phase", "action"),
         )
         self.skipped = counter(
-            "plano_filter_skipped", "Filters skipped after an unexpected error.", ("filter", "error")
+            "plano_filter_skipped",
+            "Filters skipped after an unexpected error.",
+            ("filter", "error"),
         )
         self.attempts = counter(
             "plano_upstream_attempts", "Tries against providers.", ("target", "reason")
@@ -102,9 +116,9 @@ class Metrics:
     def record(self, exchange: Exchange, view: View) -> None:
         """Count one exchange at its end."""
         operation = exchange.operation
-        self.http.labels(exchange.request.method, operation.route, str(view.status)).observe(
-            view.seconds
-        )
+        method = exchange.request.method
+        method = method if method in names.KNOWN_METHODS else names.OTHER_METHOD
+        self.http.labels(method, operation.route, str(view.status)).observe(view.seconds)
         for timing in exchange.timings:
             self.filter.labels(timing.filter, timing.phase, timing.action).observe(timing.seconds)
             if timing.action == "skip":
@@ -129,6 +143,8 @@ class Metrics:
         if view.first_byte is not None and view.served:
             self.first_chunk.labels(*labels).observe(view.first_byte)
             self.first_token.labels(*labels).observe(view.first_byte)
+        if view.relayed is not None and view.relayed.chunks > 1:
+            self._stream(labels, view, view.relayed)
         if view.usage is not None:
             for token_type, count in (
                 ("input", view.usage.input_tokens),
@@ -136,6 +152,13 @@ class Metrics:
             ):
                 if count is not None:
                     self.tokens.labels(*labels, token_type).observe(count)
+
+    def _stream(self, labels: tuple[str, ...], view: View, relayed: Relayed) -> None:
+        spread = relayed.last - relayed.first
+        self.per_chunk.labels(*labels).observe(spread / (relayed.chunks - 1))
+        tokens = view.usage.output_tokens if view.usage is not None else None
+        if tokens is not None and tokens > 1:
+            self.per_token.labels(*labels).observe(spread / (tokens - 1))
 
     def _attempts(self, view: View) -> None:
         previous = ""

@@ -70,7 +70,9 @@ def _exporter(tracing: Tracing, env: Mapping[str, str]) -> SpanExporter | None:
     endpoint = _endpoint(tracing, env)
     if endpoint is None and wanted != "otlp":
         return None
-    protocol = env.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or env.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    protocol = env.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or env.get(
+        "OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
     if protocol not in (None, "", "http/protobuf"):
         log.warning("OTLP protocol %s is not supported; spans go by http/protobuf", protocol)
     # Imported late: it brings protobuf and requests, and most gateways run without a collector.

@@ -6,7 +6,7 @@ Only the root span lives while the exchange does. An exchange that is not sample
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
@@ -46,14 +46,19 @@ class Spans:
             root.end()
 
     def _start(
-        self, parent: Span, name: str, kind: SpanKind, started: float, attributes: Mapping[str, object]
+        self,
+        parent: Span,
+        name: str,
+        kind: SpanKind,
+        started: float,
+        attributes: Mapping[str, Any],
     ) -> Span:
         return self._tracer.start_span(
             name,
             context=set_span_in_context(parent),
             kind=kind,
             start_time=_nanoseconds(started),
-            attributes=attributes,  # type: ignore[arg-type]
+            attributes=attributes,
         )
 
     def _chain(self, exchange: Exchange, phase: str) -> None:
@@ -62,9 +67,7 @@ class Spans:
             return
         first, last = timings[0].started, timings[-1].started + timings[-1].seconds
         attributes = {names.FILTER_PHASE: phase}
-        span = self._start(
-            exchange.span, names.CHAIN_SPAN, SpanKind.INTERNAL, first, attributes
-        )
+        span = self._start(exchange.span, names.CHAIN_SPAN, SpanKind.INTERNAL, first, attributes)
         for timing in timings:
             when = timing.started + timing.seconds
             span.add_event(names.FILTER_EVENT, _filter_attributes(timing), _nanoseconds(when))
@@ -147,7 +150,7 @@ def _describe_root(root: Span, exchange: Exchange, outcome: Outcome, view: View)
         root.set_status(Status(StatusCode.ERROR))
 
 
-def _filter_attributes(timing: Timing) -> dict[str, object]:
+def _filter_attributes(timing: Timing) -> dict[str, Any]:
     return {
         names.FILTER_NAME: timing.filter,
         names.FILTER_PHASE: timing.phase,
@@ -156,9 +159,9 @@ def _filter_attributes(timing: Timing) -> dict[str, object]:
     }
 
 
-def _request_attributes(exchange: Exchange) -> dict[str, object]:
+def _request_attributes(exchange: Exchange) -> dict[str, Any]:
     payload = exchange.request.payload
-    attributes: dict[str, object] = {
+    attributes: dict[str, Any] = {
         attribute: payload[field]
         for field, attribute in names.REQUEST_FIELDS.items()
         if isinstance(payload.get(field), int | float)
@@ -171,8 +174,8 @@ def _request_attributes(exchange: Exchange) -> dict[str, object]:
     return attributes
 
 
-def _response_attributes(view: View) -> dict[str, object]:
-    found: dict[str, object | None] = {
+def _response_attributes(view: View) -> dict[str, Any]:
+    found: dict[str, Any] = {
         names.RESPONSE_ID: view.info.id,
         names.RESPONSE_MODEL: view.info.model,
         names.FINISH_REASONS: view.info.finish_reasons or None,

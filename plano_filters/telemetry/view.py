@@ -6,11 +6,36 @@ from dataclasses import dataclass
 
 from plano_filters import providers
 from plano_filters.exchange import Exchange, Outcome
-from plano_filters.facts import Attempts, AttemptResult, Candidates, Principal, ResponseInfo, Route
-from plano_filters.facts import Served, Usage
+from plano_filters.facts import (
+    AttemptResult,
+    Attempts,
+    Candidates,
+    Principal,
+    ResponseInfo,
+    Route,
+    Served,
+    Usage,
+)
 
 CLIENT_CLOSED = 499
 """The status for a client that left before an answer; nginx's."""
+
+
+@dataclass(slots=True)
+class Relayed:
+    """Fact of a streamed answer: how many chunks went to the client, and when."""
+
+    chunks: int = 0
+    first: float = 0.0
+    """`time.perf_counter` at the first chunk."""
+    last: float = 0.0
+
+    def chunk(self, now: float) -> None:
+        """Count one."""
+        if self.chunks == 0:
+            self.first = now
+        self.chunks += 1
+        self.last = now
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +55,7 @@ class View:
     route: str
     usage: Usage | None
     info: ResponseInfo
+    relayed: Relayed | None
     principal: str
     error: str
     """Class or code of the error; empty if there is none."""
@@ -62,6 +88,7 @@ def view(exchange: Exchange, outcome: Outcome, now: float) -> View:
         route=route.name if route else "",
         usage=state.get(Usage),
         info=state.get(ResponseInfo) or ResponseInfo(),
+        relayed=state.get(Relayed),
         principal=principal.id if principal else "",
         error=_error(outcome),
     )

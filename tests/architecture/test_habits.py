@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 
 from tests.architecture.sources import ROOT, functions, python_files, shown, tracked
 
@@ -51,11 +52,8 @@ def test_every_public_name_is_documented() -> None:
     assert [gap for path in python_files("plano_filters", "filters") for gap in gaps(path)] == []
 
 
-def gaps(path: object) -> list[str]:
+def gaps(path: Path) -> list[str]:
     """Return what of a file has no docstring and should have one."""
-    from pathlib import Path  # noqa: PLC0415 - only for the annotation of the checker
-
-    assert isinstance(path, Path)
     text = path.read_text(encoding="utf-8")
     if not text.strip():
         return []

@@ -49,11 +49,14 @@ class RunningGateway:
     stderr: list[str] = field(default_factory=list)
     _grown: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def line_with(self, text: str, seconds: float = 10.0) -> str:
-        """Wait for a line of the access log that contains a text."""
+    async def line_with(
+        self, text: str, *, where: list[str] | None = None, seconds: float = 10.0
+    ) -> str:
+        """Wait for a line that contains a text, in the access log unless told where."""
+        lines = self.stdout if where is None else where
 
         def found() -> str | None:
-            return next((line for line in self.stdout if text in line), None)
+            return next((line for line in lines if text in line), None)
 
         async with asyncio.timeout(seconds), self._grown:
             await self._grown.wait_for(lambda: found() is not None)
@@ -69,28 +72,38 @@ class RunningGateway:
 
 @asynccontextmanager
 async def run_gateway(
-    text: str, env: Mapping[str, str] | None = None, *, arguments: tuple[str, ...] = ()
+    text: str,
+    env: Mapping[str, str] | None = None,
+    *,
+    file: bool = True,
+    own_ports: bool = False,
 ) -> AsyncGenerator[RunningGateway]:
     """Start the gateway on free ports; at the end, stop it and check that it ends well.
 
     Args:
         text: The document. Its one listener is moved to a free port.
         env: Variables for it.
-        arguments: Further arguments of `run`.
+        file: Whether to write the document at all.
+        own_ports: Leave the listeners where the document puts them.
     """
     port, admin_port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "plano_config.yaml")
-        path.write_text(text, encoding="utf-8")
+        if file:
+            path.write_text(text, encoding="utf-8")
         process = await asyncio.create_subprocess_exec(
-            COMMAND, "run", str(path), "--port", str(port), "--admin", f"127.0.0.1:{admin_port}",
-            *arguments,
+            COMMAND,
+            "run",
+            *([str(path)] if file else []),
+            *([] if own_ports else ["--port", str(port)]),
+            "--admin",
+            f"127.0.0.1:{admin_port}",
             env=environment(env),
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+        )
         urls = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{admin_port}"
         gateway = RunningGateway(*urls, process, path)
         assert process.stdout is not None
@@ -101,6 +114,8 @@ async def run_gateway(
         )
         try:
             await _ready(gateway)
+            if own_ports:
+                gateway.url = await _announced(gateway)
             yield gateway
         finally:
             status = await _stop(process)
@@ -108,6 +123,13 @@ async def run_gateway(
         errors = "\n".join(gateway.stderr)
         assert "Traceback" not in errors, errors
         assert status == 0, errors
+
+
+async def _announced(gateway: RunningGateway) -> str:
+    """Return the first address of the line that says what is served."""
+    line = await gateway.line_with("serving http", where=gateway.stderr)
+    _, _, rest = line.partition("serving ")
+    return rest.split(" ")[0].rstrip(",").replace("0.0.0.0", "127.0.0.1")
 
 
 async def _ready(gateway: RunningGateway) -> None:

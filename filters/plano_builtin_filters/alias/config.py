@@ -13,5 +13,5 @@ class AliasConfig(FilterConfig):
     """Which models may stand in for the one a client asked for."""
 
     fallback: tuple[Fallback, ...] = ("preferences", "default", "first")
-    """Where further candidates come from, in this order: the other models of the routing preferences
-    that list the model, the default model, the first declared one. Empty: only the model itself."""
+    """Where further candidates come from, in this order: the other models of the preferences that
+    list the model, the default model, the first declared one. Empty: only the model itself."""

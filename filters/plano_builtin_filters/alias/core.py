@@ -67,7 +67,9 @@ class ModelIndex:
         models = models or self._wildcard(name) or self._catalogued(name)
         if not models:
             return None
-        how = f"{requested} -> {models[0]}" if requested != models[0] else f"{requested} is declared"
+        how = (
+            f"{requested} -> {models[0]}" if requested != models[0] else f"{requested} is declared"
+        )
         if len(models) > 1:
             how += f" ({len(models)} deployments)"
         return Resolution(models, how)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from plano_builtin_filters.alias import core, listing
+from plano_builtin_filters.alias.catalog import model_ids
+from plano_builtin_filters.alias.config import AliasConfig
 from plano_filters import (
     BadRequest,
     Candidates,
@@ -11,10 +14,6 @@ from plano_filters import (
     ModelNotFound,
     Response,
 )
-
-from plano_builtin_filters.alias import core, listing
-from plano_builtin_filters.alias.catalog import model_ids
-from plano_builtin_filters.alias.config import AliasConfig
 
 FALLBACK_HEADER = "x-plano-fallback"
 """`off` keeps a request from being served by any model but the one it names."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plano_filters.mock import MockProvider
 
@@ -109,3 +111,31 @@ async def test_other_requests(method: str, path: str, content: bytes, status: in
     response = await MockProvider().handle_async_request(request)
 
     assert response.status_code == status
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+FIELDS = ("messages", "input", "tools", "tool_choice", "stream_options")
+
+
+@given(
+    st.sampled_from(["/v1/chat/completions", "/v1/responses", "/v1/embeddings"]),
+    st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            ["messages", "input", "tools", "tool_choice", "stream_options"], JSON
+        ),
+    ),
+    st.booleans(),
+)
+async def test_whatever_is_asked_is_answered(
+    path: str, body: dict[str, object], stream: bool
+) -> None:
+    """A request that no API would take is a 400, never an exception."""
+    response = await ask(MockProvider(), {}, path, **{"stream": stream, **body})
+
+    assert response.status_code in (200, 400)

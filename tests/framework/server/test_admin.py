@@ -1,0 +1,116 @@
+"""The admin listener, over a real socket."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from plano_filters.app import check
+from plano_filters.config import Problem, load_text
+from plano_filters.errors import ConfigError
+from plano_filters.server.admin import Current, admin_app
+from tests.framework.server.raw import Answer, get, serving
+
+TEXT = """
+version: v0.4.0
+model_providers:
+  - {model: mock/fast, default: true, access_key: $MOCK_KEY}
+"""
+
+
+class Status:
+    """Tells what the test wants told."""
+
+    def __init__(self) -> None:
+        loaded = load_text(TEXT, env={"MOCK_KEY": "very-secret"})
+        self.now = Current(loaded, check(loaded), 3, "the last one was wrong")
+        self.ready = True
+        self.failure: Exception | None = None
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        return self.ready, {"status": "ready" if self.ready else "draining"}
+
+    def current(self) -> Current:
+        return self.now
+
+    def metrics(self) -> tuple[bytes, str]:
+        return b"plano_inflight 0\n", "text/plain; version=1.0.0"
+
+    async def reload(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+async def ask(status: Status, path: str, method: str = "GET") -> Answer:
+    async with serving(admin_app(status)) as listening:
+        return await listening.ask(get(path).replace(b"GET", method.encode(), 1))
+
+
+async def test_health_and_readiness_are_two_things() -> None:
+    """A draining process lives, but wants no requests."""
+    status = Status()
+    assert (await ask(status, "/readyz")).status == 200
+    status.ready = False
+
+    assert (await ask(status, "/healthz")).status == 200
+    answer = await ask(status, "/readyz")
+    assert (answer.status, answer.json["status"]) == (503, "draining")
+
+
+async def test_the_configuration_is_shown_without_secrets() -> None:
+    """The effective document, what it was made from, and why the last reload failed."""
+    answer = await ask(Status(), "/-/config")
+
+    assert b"very-secret" not in answer.body
+    assert answer.json["generation"] == 3
+    assert answer.json["sha256"] == hashlib.sha256(TEXT.encode()).hexdigest()
+    assert answer.json["reload_error"] == "the last one was wrong"
+    assert answer.json["document"]["model_providers"][0]["model"] == "mock/fast"
+
+
+async def test_the_chain_is_shown() -> None:
+    """Each filter with its envelope, in order."""
+    answer = await ask(Status(), "/-/filters")
+
+    assert answer.json["chain"] == "alias -> upstream"
+    assert [one["id"] for one in answer.json["filters"]] == ["alias", "upstream"]
+
+
+async def test_metrics_have_their_own_type() -> None:
+    """Prometheus decides by the content type how to read them."""
+    answer = await ask(Status(), "/metrics")
+
+    assert answer.body == b"plano_inflight 0\n"
+    assert answer.headers["content-type"] == "text/plain; version=1.0.0"
+
+
+async def test_a_reload_is_asked_for_by_post() -> None:
+    """A GET, which a browser may send by itself, reloads nothing."""
+    assert (await ask(Status(), "/-/reload")).status in (404, 405)
+    answer = await ask(Status(), "/-/reload", "POST")
+
+    assert (answer.status, answer.json) == (200, {"reloaded": True, "generation": 3})
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [(ConfigError([Problem("error", "no such key")]), 422), (RuntimeError("no such key"), 500)],
+)
+async def test_a_reload_that_fails_says_why(failure: Exception, status: int) -> None:
+    """A wrong document is told apart from a filter that does not start."""
+    told = Status()
+    told.failure = failure
+    answer = await ask(told, "/-/reload", "POST")
+
+    assert answer.status == status
+    assert answer.json["reloaded"] is False
+    assert b"no such key" in answer.body
+
+
+async def test_other_paths_are_not_there() -> None:
+    """Unknown paths are 404 with an error document."""
+    answer = await ask(Status(), "/v1/models")
+
+    assert (answer.status, answer.json["error"]["code"]) == (404, "not_found")

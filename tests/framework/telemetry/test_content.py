@@ -1,0 +1,74 @@
+"""Content capture: off unless twice asked for, and never in the way of the bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from plano_filters.config.document import Tracing
+from plano_filters.exchange import Outcome
+from plano_filters.messages import MutableHeaders, Response
+from plano_filters.telemetry import Telemetry
+from plano_filters.telemetry.content import VARIABLE
+from plano_filters.testing import make_exchange
+from tests.framework.telemetry.exchanges import tracing
+
+CHUNKS = [
+    b'data: {"choices":[{"delta":{"content":"Hel"}}]}\n\ndata: {"cho',
+    b'ices":[{"delta":{"content":"lo"}}]}\n\n',
+    b"data: not json\n\ndata: [DONE]\n\n",
+]
+
+
+async def captured(
+    capture: bool, variable: str, *, stream: bool
+) -> tuple[dict[str, object], bytes]:
+    """Return the root span's attributes and the bytes that reached the client."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for chunk in CHUNKS:
+            yield chunk
+
+    provider, exporter = tracing()
+    telemetry = Telemetry(
+        Tracing(capture_content=capture), env={VARIABLE: variable}, tracer=provider.get_tracer("t")
+    )
+    messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]
+    exchange = make_exchange({"messages": messages, "stream": stream})
+    exchange.span = telemetry.begin(exchange.request, exchange.operation)
+    whole = json.dumps({"choices": [{"message": {"content": "Hello"}}]}).encode()
+    headers = MutableHeaders({"content-type": "text/event-stream"})
+    response = Response(200, headers, body() if stream else whole)
+    telemetry.wrap(exchange, response)
+    if isinstance(response.body, bytes):
+        sent = response.body
+    else:
+        sent = b"".join([chunk async for chunk in response.body])
+    telemetry.finish(exchange, Outcome(200))
+    return dict(exporter.get_finished_spans()[-1].attributes or {}), sent
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_content_is_recorded_when_both_ask_for_it(stream: bool) -> None:
+    """Messages in the conventions' form; the bytes are untouched."""
+    attributes, sent = await captured(True, "SPAN_ONLY", stream=stream)
+
+    assert json.loads(str(attributes["gen_ai.input.messages"])) == [
+        {"role": "user", "parts": [{"type": "text", "content": "hi"}]}
+    ]
+    assert (
+        json.loads(str(attributes["gen_ai.output.messages"]))[0]["parts"][0]["content"] == "Hello"
+    )
+    assert not stream or sent == b"".join(CHUNKS)
+
+
+@pytest.mark.parametrize(
+    ("capture", "variable"), [(False, "SPAN_ONLY"), (True, "NO_CONTENT"), (True, "")]
+)
+async def test_content_is_not_recorded_when_one_does_not(capture: bool, variable: str) -> None:
+    """A variable that someone sets for another service is not enough."""
+    attributes, _ = await captured(capture, variable, stream=True)
+
+    assert not any("messages" in name for name in attributes)

@@ -1,0 +1,239 @@
+"""The app: its paths, its middleware, its start, its reload; and other servers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plano_filters.app import Service, check, create_app
+from plano_filters.config import Loaded, load_text
+from plano_filters.errors import ConfigError
+from tests.support.gateway import environment, free_port
+from tests.support.serving import serve
+
+TEXT = """
+version: v0.4.0
+listeners: [{type: model, name: egress, address: 127.0.0.1, port: 0}]
+model_providers:
+  - {model: mock/fast, default: true}
+"""
+CHAT = {"model": "mock/fast", "messages": [{"role": "user", "content": "hi"}]}
+
+
+class Stamp:
+    """Middleware that adds its name to a header of every answer."""
+
+    def __init__(self, app: ASGIApp, name: str = "stamp") -> None:
+        if not name:
+            raise ValueError("a stamp needs a name")
+        self.app = app
+        self.name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-stamp", self.name.encode())]
+            await send(message)
+
+        await self.app(scope, receive, stamped)
+
+
+def service(extra: str = "") -> Service:
+    return Service(load_text(TEXT + extra, name="plano.yaml"))
+
+
+@asynccontextmanager
+async def served(made: Service) -> AsyncGenerator[aiohttp.ClientSession]:
+    async with (
+        serve(made.app) as (host, port),
+        aiohttp.ClientSession(f"http://{host}:{port}") as client,
+    ):
+        yield client
+
+
+async def ask(
+    client: aiohttp.ClientSession, method: str, path: str, **options: Any
+) -> tuple[int, Any, str]:
+    """Return status, headers and text of an answer."""
+    async with client.request(method, path, **options) as answer:
+        return answer.status, answer.headers, await answer.text()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("HEAD", "/", 200),
+        ("GET", "/healthz", 200),
+        ("OPTIONS", "/v1/chat/completions", 204),
+        ("GET", "/v1/models", 200),
+        ("GET", "/v1/chat/completions", 405),
+        ("POST", "/v1/nothing", 404),
+        ("GET", "/nothing", 404),
+        ("GET", "/v1", 404),
+        ("GET", "/metrics", 404),
+        ("GET", "/readyz", 404),
+        ("GET", "/-/config", 404),
+        ("POST", "/-/reload", 404),
+        ("POST", "/healthz", 404),
+    ],
+)
+async def test_paths(method: str, path: str, status: int) -> None:
+    """The API and two probes are there; the admin listener's paths are not."""
+    async with served(service()) as client:
+        got, headers, text = await ask(client, method, path)
+
+    assert got == status
+    if status == 404:
+        assert json.loads(text)["error"]["code"] == "not_found"
+    if path not in ("/", "/healthz") or status == 404:
+        assert headers["request-id"] == headers["x-request-id"]
+
+
+async def test_a_request_goes_through_the_chain() -> None:
+    """From the socket to the provider and back."""
+    async with served(service()) as client:
+        status, headers, text = await ask(client, "POST", "/v1/chat/completions", json=CHAT)
+
+    assert (status, headers["x-plano-model"]) == (200, "mock/fast")
+    assert json.loads(text)["object"] == "chat.completion"
+
+
+async def test_middleware_is_put_around_the_gateway_outermost_first() -> None:
+    """The first of the list sees an answer last."""
+    stamps = f"""
+middleware:
+  - use: {__name__}:Stamp
+    options: {{name: outer}}
+  - {__name__}:Stamp
+"""
+    async with served(service(stamps)) as client:
+        _, headers, _ = await ask(client, "GET", "/v1/models")
+
+    assert headers.getall("x-stamp") == ["stamp", "outer"]
+
+
+@pytest.mark.parametrize(
+    ("middleware", "message"),
+    [
+        ("no_such_module:Thing", "cannot be imported: No module named 'no_such_module'"),
+        (f"{__name__}:Nothing", "cannot be imported"),
+        ("nothing", "cannot be imported"),
+        (f"{{use: '{__name__}:Stamp', options: {{nmae: x}}}}", "does not take these options"),
+    ],
+)
+def test_middleware_that_cannot_be_used_is_a_located_problem(middleware: str, message: str) -> None:
+    """Import path and options are checked without starting anything."""
+    loaded = load_text(f"{TEXT}middleware:\n  - {middleware}\n", name="plano.yaml")
+    with pytest.raises(ConfigError) as failed:
+        check(loaded)
+
+    assert message in str(failed.value)
+    assert "plano.yaml:7" in str(failed.value)
+
+
+def test_middleware_that_refuses_its_options_is_a_problem() -> None:
+    """What a constructor raises is reported as what it is: a wrong configuration."""
+    extra = f"middleware:\n  - {{use: '{__name__}:Stamp', options: {{name: ''}}}}\n"
+    with pytest.raises(ConfigError, match="a stamp needs a name"):
+        service(extra)
+
+
+async def test_a_reload_changes_the_chain_and_counts() -> None:
+    """New requests see the new document; the generation says how often that happened."""
+    made = service()
+    aliased = TEXT + "model_aliases: {quick: {target: mock/fast}}\n"
+    request = {**CHAT, "model": "quick"}
+    async with served(made) as client:
+        before, _, _ = await ask(client, "POST", "/v1/chat/completions", json=request)
+        await made.reload(lambda: load_text(aliased))
+        after, _, _ = await ask(client, "POST", "/v1/chat/completions", json=request)
+
+    assert (before, after, made.generation) == (404, 200, 2)
+
+
+async def test_a_reload_that_cannot_be_keeps_everything() -> None:
+    """The old document serves on, and the reason is kept to be shown."""
+    made = service()
+
+    def wrong() -> Loaded:
+        return load_text(TEXT + "filters: [upstraem]\n")
+
+    async with served(made) as client:
+        with pytest.raises(ConfigError):
+            await made.reload(wrong)
+        status, _, _ = await ask(client, "POST", "/v1/chat/completions", json=CHAT)
+
+    assert (status, made.generation) == (200, 1)
+    assert made.reload_error is not None
+    assert "upstraem" in made.reload_error
+
+
+def test_create_app_reads_the_file_of_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`PLANO_FILTERS_CONFIG` names the file, whatever the working directory is."""
+    path = tmp_path / "some.yaml"
+    path.write_text(TEXT + "filters: [upstraem]\n")
+    monkeypatch.setenv("PLANO_FILTERS_CONFIG", str(path))
+    with pytest.raises(ConfigError, match="upstraem"):
+        create_app()
+
+
+SERVERS = {
+    "uvicorn": ("-m", "uvicorn", "--factory", "plano_filters.app:create_app"),
+    "granian": (
+        "-m",
+        "granian",
+        "--interface",
+        "asgi",
+        "--factory",
+        "plano_filters.app:create_app",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_other_servers_serve_the_app(name: str, tmp_path: Path) -> None:
+    """The app needs nothing of our own server: chat and stream work elsewhere."""
+    path, port = tmp_path / "plano.yaml", free_port()
+    path.write_text(TEXT)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *SERVERS[name], "--host", "127.0.0.1", "--port", str(port)),
+        env=environment({"PLANO_FILTERS_CONFIG": str(path)}),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            await until_served(client)
+            status, headers, _ = await ask(client, "POST", "/v1/chat/completions", json=CHAT)
+            stream = {**CHAT, "stream": True}
+            _, _, text = await ask(client, "POST", "/v1/chat/completions", json=stream)
+    finally:
+        process.terminate()
+        await process.wait()
+
+    assert (status, headers["x-plano-model"]) == (200, "mock/fast")
+    assert text.rstrip().endswith("data: [DONE]")
+
+
+async def until_served(client: aiohttp.ClientSession) -> None:
+    """Wait until the other process answers."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async with client.get("/healthz") as answer:
+                    assert answer.status == 200
+                    return
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.05)
