@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 PORT ?= 12000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench dev clean
+.PHONY: help demo test programs check fmt bench dev clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,8 +17,16 @@ help: ## Show the targets
 demo: $(VENV)/installed ## Serve a gateway that needs no key (PORT=12000)
 	@$(BIN)/plano-filters demo --port $(PORT)
 
-test: $(VENV)/installed-dev ## Run the tests (ARGS="-k name" for some of them)
+test: $(VENV)/installed-dev programs ## Run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/pytest -n auto $(ARGS)
+
+# A program that a test uses and pip cannot install. Without it, that test is skipped and says so.
+programs:
+	@command -v promtool >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		echo "installing prometheus, for promtool ..." && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus \
+			>/dev/null; } || echo "promtool is missing; install prometheus to run its test" >&2
 
 check: $(VENV)/installed-dev ## Run formatter, linter, type checker, layers; validate configs/
 	@$(BIN)/ruff format --check .

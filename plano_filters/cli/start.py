@@ -12,7 +12,7 @@ import typer
 from plano_filters import demo as demonstration
 from plano_filters.cli.app import app
 from plano_filters.cli.initial import initial_document
-from plano_filters.cli.serve import AdminOption, start, with_port
+from plano_filters.cli.serve import start, with_port
 from plano_filters.config import load_text
 from plano_filters.config.env import read_dotenv
 from plano_filters.server.process import Options
@@ -23,7 +23,10 @@ from plano_filters.telemetry.console import ConsoleReporter
 @app.command()
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0: any.")] = 12000,
-    admin: AdminOption = None,
+    admin: Annotated[
+        str | None,
+        typer.Option("--admin", metavar="HOST:PORT", help="Admin listener; default any free port."),
+    ] = None,
 ) -> None:
     """Serve a gateway with made-up models, and print the way of each request."""
     configure_logging("warning", as_json=False, access=False)

@@ -145,7 +145,7 @@ def _default_listener(tree: dict[str, Any], source: Source, report: Report) -> N
             if index != len(kept):
                 source.moved(("listeners", len(kept)), ("listeners", index))
             kept.append(listener)
-    if not any(isinstance(one, dict) and one.get("type", "model") == "model" for one in kept):
+    if not kept:
         kept.append(Listener(name="egress_traffic").model_dump(exclude_none=True))
     tree["listeners"] = kept
 

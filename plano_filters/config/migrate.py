@@ -20,7 +20,7 @@ LEGACY_LISTENERS: Final = {"egress_traffic": ("model", 12000), "ingress_traffic"
 def migrate(tree: dict[str, Any], source: Source, report: Report) -> dict[str, Any]:
     """Return the tree in v0.4's shape. Problems and deprecations are reported."""
     tree = dict(tree)
-    old = "version" not in tree or tree["version"] in OLD_VERSIONS
+    old = str(tree.get("version", "v0.1")) in OLD_VERSIONS
     if "version" not in tree:
         report.warning((), f"no version is given; {CURRENT} is assumed", hint=f"version: {CURRENT}")
     _provider_key(tree, source, report)

@@ -124,7 +124,8 @@ def _check_events(text: str, source: Source) -> None:
 
 
 def _build(node: yaml.Node, path: Path, source: Source, faults: list[Fault]) -> Any:
-    source.values[path] = _span(node)
+    if node.start_mark.index < node.end_mark.index:  # else nothing stands there: see the key
+        source.values[path] = _span(node)
     if isinstance(node, yaml.SequenceNode):
         return [_build(n, (*path, i), source, faults) for i, n in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):

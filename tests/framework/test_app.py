@@ -190,15 +190,8 @@ def test_create_app_reads_the_file_of_the_variable(
 
 
 SERVERS = {
-    "uvicorn": ("-m", "uvicorn", "--factory", "plano_filters.app:create_app"),
-    "granian": (
-        "-m",
-        "granian",
-        "--interface",
-        "asgi",
-        "--factory",
-        "plano_filters.app:create_app",
-    ),
+    "uvicorn": ("uvicorn", "--factory"),
+    "granian": ("granian", "--interface", "asgi", "--factory"),
 }
 
 
@@ -208,7 +201,8 @@ async def test_other_servers_serve_the_app(name: str, tmp_path: Path) -> None:
     path, port = tmp_path / "plano.yaml", free_port()
     path.write_text(TEXT)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *SERVERS[name], "--host", "127.0.0.1", "--port", str(port)),
+        *(sys.executable, "-m", *SERVERS[name], "plano_filters.app:create_app"),
+        *("--host", "127.0.0.1", "--port", str(port)),
         env=environment({"PLANO_FILTERS_CONFIG": str(path)}),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

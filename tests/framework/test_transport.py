@@ -1,4 +1,4 @@
-"""The client towards providers, over real sockets: nothing added, nothing followed, nothing kept."""
+"""The client towards providers: nothing added, nothing followed, nothing kept."""
 
 from __future__ import annotations
 

@@ -3,103 +3,40 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 import pytest
-from pydantic import ValidationError
 
 from plano_builtin_filters.upstream import Upstream, UpstreamConfig
 from plano_filters import (
     Attempt,
-    AttemptResult,
     Attempts,
     Candidates,
     Document,
     Exchange,
-    Filter,
-    FilterConfig,
     NotFound,
-    Outcome,
-    PermissionDenied,
-    Registry,
-    Report,
     Response,
     Route,
     Served,
-    Services,
     Usage,
-    compile_chain,
 )
-from plano_filters.chain import Chain
 from plano_filters.errors import BadRequest
 from plano_filters.facts import ResponseInfo
 from plano_filters.testing import FakeClock, exercise, make_context, make_exchange
-
-SECRET = "sk-our-own-secret"
-A, B = "openai/a", "anthropic/b"
-DOCUMENT = {
-    "model_providers": [
-        {"model": A, "access_key": SECRET},
-        {"model": B, "access_key": SECRET},
-        {"model": "wild/*", "base_url": "http://wild", "provider_interface": "openai"},
-    ]
-}
-ANSWER = {"id": "c1", "model": "a-2026", "choices": [{"finish_reason": "stop"}]}
-Reply = httpx.Response | Exception
-
-
-class Chunks(httpx.AsyncByteStream):
-    """A body of these chunks; an exception among them is raised."""
-
-    def __init__(self, *chunks: bytes | Exception) -> None:
-        self._chunks = chunks
-        self.closed = False
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self._chunks:
-            if isinstance(chunk, Exception):
-                raise chunk
-            yield chunk
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-class Script(httpx.AsyncBaseTransport):
-    """Answers with what it was given, in order; remembers what it was asked."""
-
-    def __init__(self, *replies: Reply) -> None:
-        self._replies = list(replies)
-        self.requests: list[httpx.Request] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await request.aread()
-        self.requests.append(request)
-        reply = self._replies.pop(0)
-        if isinstance(reply, Exception):
-            raise reply
-        return reply
-
-    @property
-    def hosts(self) -> list[str]:
-        return [request.url.host for request in self.requests]
-
-
-def ok(**headers: str) -> httpx.Response:
-    return httpx.Response(200, json=ANSWER, headers=headers)
-
-
-def fails(status: int, code: str = "", **headers: str) -> httpx.Response:
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(status, json={"error": {"message": "no", "code": code}}, headers=given)
-
-
-def stream(*chunks: bytes | Exception) -> httpx.Response:
-    return httpx.Response(
-        200, headers={"content-type": "text/event-stream; charset=utf-8"}, stream=Chunks(*chunks)
-    )
+from tests.filters.upstream.script import (
+    DOCUMENT,
+    EVENTS,
+    SECRET,
+    A,
+    B,
+    Chunks,
+    Reply,
+    Script,
+    fails,
+    ok,
+    stream,
+)
 
 
 def asking(*models: str, **changes: Any) -> Exchange:
@@ -474,14 +411,6 @@ async def test_names_that_a_header_cannot_carry_are_encoded() -> None:
     assert response.headers["x-plano-route"] == "cr%C3%A9ation 100%25"
 
 
-EVENTS = (
-    b'data: {"id":"c1","model":"m","choices":[{"delta":{"content":"hi"}}]}\n\n',
-    b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\r\n\r\n',
-    b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n',
-    b"data: [DONE]\n\n",
-)
-
-
 async def test_a_stream_is_relayed_and_read_beside() -> None:
     """Every byte arrives, comments in front of the first event too; tokens and id become facts."""
     exchange = asking(A)
@@ -532,119 +461,3 @@ async def test_the_mock_needs_no_transport() -> None:
         response = await exercise(upstream, exchange)
 
     assert (response.status, response.headers["x-plano-attempts"]) == (200, "2")
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"attempts": 0},
-        {"attempts": 11},
-        {"first_byte_timeout": "0s"},
-        {"retries": 3},
-        {"filters": "auth"},
-        {"filters": [3]},
-    ],
-)
-def test_a_wrong_config_is_refused(config: dict[str, Any]) -> None:
-    """Nonsense and unknown keys are errors when the gateway starts."""
-    with pytest.raises(ValidationError):
-        UpstreamConfig.model_validate(config)
-
-
-class Provided(Filter[FilterConfig]):
-    """Stands for `alias` in a compiled chain."""
-
-    provides = (Candidates,)
-
-    async def on_request(self, exchange: Exchange) -> None:
-        exchange.state.put(Candidates((A, B), "whatever", explicit=True))
-
-
-class WitnessConfig(FilterConfig):
-    refuse: bool = False
-
-
-class Witness(Filter[WitnessConfig]):
-    """Sees each try; refuses the answers if told to."""
-
-    config_type = WitnessConfig
-    requires = (Attempt,)
-    seen: ClassVar[list[str]] = []
-
-    async def on_request(self, exchange: Exchange) -> None:
-        attempt = exchange.state[Attempt]
-        exchange.request.headers["x-try"] = str(attempt.number)
-        self.seen.append(f"{attempt.number} {attempt.model}")
-
-    async def on_response(self, exchange: Exchange, response: Response) -> None:
-        self.seen.append(f"response {response.status}")
-        if self.config.refuse:
-            raise PermissionDenied("not this answer")
-
-    async def on_complete(self, exchange: Exchange, outcome: Outcome) -> None:
-        how = type(outcome.error).__name__ if outcome.error else outcome.bytes_sent
-        self.seen.append(f"complete {outcome.status} {how}")
-
-
-def nested_chain(script: Script, clock: FakeClock | None = None, **config: Any) -> Chain:
-    entries = [
-        {"use": f"{__name__}:Provided"},
-        {"use": "upstream", "config": {"filters": [{f"{__name__}:Witness": config}]}},
-    ]
-    document = Document.model_validate({**DOCUMENT, "filters": entries})
-    report = Report()
-    services = Services(clock=clock or FakeClock(), transport=lambda: script)
-    chain = compile_chain(document, Registry.from_entry_points(), report, services)
-    report.raise_errors()
-    Witness.seen.clear()
-    return chain
-
-
-async def run(chain: Chain) -> tuple[Response, Exchange]:
-    exchange = make_exchange({"model": "x"})
-    async with chain.lifespan():
-        response = await chain.run(exchange)
-        try:
-            if not isinstance(response.body, bytes):
-                response.body = b"".join([chunk async for chunk in response.body])
-        finally:
-            await chain.complete(exchange, Outcome(response.status))
-    return response, exchange
-
-
-async def test_nested_filters_see_every_try() -> None:
-    """They run once per try, their changes reach that try only, and each ends exactly once."""
-    script = Script(fails(500), httpx.ConnectError("no"), stream(*EVENTS))
-    chain = nested_chain(script)
-
-    response, exchange = await run(chain)
-
-    assert response.body == b"".join(EVENTS)
-    assert Witness.seen == [
-        f"1 {A}", "complete 500 0",
-        f"2 {A}", "complete None 0",
-        f"3 {B}", "response 200", f"complete 200 {len(b''.join(EVENTS))}",
-    ]  # fmt: skip
-    assert [r.headers["x-try"] for r in script.requests] == ["1", "2", "3"]
-    assert "x-try" not in exchange.request.headers
-
-
-async def test_nested_filters_are_told_how_a_stream_ended() -> None:
-    """A stream that breaks after its head is a failure for them too."""
-    script = Script(stream(EVENTS[0], httpx.ReadError("cut")))
-
-    with pytest.raises(Exception, match="broke the connection"):
-        await run(nested_chain(script))
-
-    assert Witness.seen == [f"1 {A}", "response 200", "complete 200 UpstreamFailed"]
-
-
-async def test_a_nested_filter_may_refuse_an_answer() -> None:
-    """Its error is the answer; it is not the provider's failure, so nothing is retried."""
-    response, exchange = await run(nested_chain(Script(ok()), refuse=True))
-
-    assert (response.status, response.headers["x-plano-attempts"]) == (403, "1")
-    assert exchange.state.get(Served) is None
-    (result,) = exchange.state[Attempts].results
-    assert isinstance(result, AttemptResult)
-    assert result.error == "PermissionDenied"

@@ -34,15 +34,15 @@ def providers(*entries: str) -> str:
         ),
         (
             ["model: openai/a, name: x", "model: openai/b, name: x"],
-            ['4:28 "x" is declared twice (give one of them another name)'],
+            ['4:29 "x" is declared twice (give one of them another name)'],
         ),
         (
             ["model: openai/a, default: true", "model: openai/b, default: true"],
-            ["4:31 only one model can be the default, and openai/a is it"],
+            ["4:32 only one model can be the default, and openai/a is it"],
         ),
         (
             ["model: openai/*, default: true"],
-            ["3:31 openai/* is a wildcard and cannot be the default"],
+            ["3:32 openai/* is a wildcard and cannot be the default"],
         ),
         (
             ["model: azure_openai/gpt-4o"],
@@ -90,7 +90,7 @@ def test_each_mistake_of_a_provider_is_told(entries: list[str], told: list[str] 
     """Once, at its place."""
     found = errors_of(providers(*entries))
     if told is None:
-        assert found[0].startswith('3:65 "opnai" is no provider interface (known: amazon_bedrock')
+        assert found[0].startswith('3:66 "opnai" is no provider interface (known: amazon_bedrock')
         assert found[0].endswith('(did you mean "openai"?)')
     else:
         assert found == told
@@ -126,7 +126,7 @@ def test_a_key_that_is_not_used_is_told() -> None:
     """The client's credential goes on, so the other has no use."""
     assert warnings_of(
         providers("model: openai/a, access_key: $OPENAI_API_KEY, passthrough_auth: true")
-    ) == ["3:22 openai/a passes the client's credential on, so its access_key is not used"]
+    ) == ["3:23 openai/a passes the client's credential on, so its access_key is not used"]
 
 
 DECLARED = "(declared: openai/gpt-4o, anthropic/claude-sonnet-4-5)"
@@ -140,11 +140,14 @@ DECLARED = "(declared: openai/gpt-4o, anthropic/claude-sonnet-4-5)"
         (
             "gpt-4",
             [
-                f'5:25 "gpt-4" is not declared in model_providers {DECLARED} (did you mean "gpt-4o"?)'
+                (
+                    f'5:29 "gpt-4" is not declared in model_providers {DECLARED} '
+                    '(did you mean "gpt-4o"?)'
+                )
             ],
         ),
-        ("zzz", [f'5:25 "zzz" is not declared in model_providers {DECLARED}']),
-        ("b", ['5:25 "b" is an alias (write "gpt-4o")']),
+        ("zzz", [f'5:29 "zzz" is not declared in model_providers {DECLARED}']),
+        ("b", ['5:29 "b" is an alias (write "gpt-4o")']),
     ],
 )
 def test_an_alias_leads_to_a_declared_model(target: str, told: list[str]) -> None:
@@ -193,17 +196,17 @@ def preference(more: str) -> str:
     ("more", "told"),
     [
         ("models: [gpt-4o]", []),
-        ("models: []", ["6:44 routing_preferences[0].models must not be empty"]),
+        ("models: []", ["6:39 routing_preferences[0].models must not be empty"]),
         ("selection_policy: {prefer: none}", ['6:5 routing_preferences[0] needs "models"']),
         (
             "models: [gpt-4o, o9]",
-            [f'6:53 "o9" is not declared in model_providers {DECLARED}'],
+            [f'6:48 "o9" is not declared in model_providers {DECLARED}'],
         ),
         (
             "models: [gpt-4o], selection_policy: {prefer: cheapest}",
             [
                 (
-                    "6:81 prefer: cheapest needs a cost source "
+                    "6:76 prefer: cheapest needs a cost source "
                     "(add one of type cost to model_metrics_sources)"
                 )
             ],
@@ -212,7 +215,7 @@ def preference(more: str) -> str:
             "models: [gpt-4o], selection_policy: {prefer: fastest}",
             [
                 (
-                    "6:81 prefer: fastest needs a latency source "
+                    "6:76 prefer: fastest needs a latency source "
                     "(add one of type latency to model_metrics_sources)"
                 )
             ],
@@ -221,14 +224,14 @@ def preference(more: str) -> str:
             "models: [gpt-4o], selection_policy: {prefer: random}",
             [
                 (
-                    "6:81 routing_preferences[0].selection_policy.prefer must be "
+                    "6:76 routing_preferences[0].selection_policy.prefer must be "
                     '"cheapest", "fastest" or "none"'
                 )
             ],
         ),
         (
             "models: [gpt-4o], selection_policy: {}",
-            ['6:72 routing_preferences[0].selection_policy needs "prefer"'],
+            ['6:67 routing_preferences[0].selection_policy needs "prefer"'],
         ),
     ],
 )

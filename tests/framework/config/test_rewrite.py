@@ -120,7 +120,8 @@ def test_the_rewritten_text_means_the_same(example: Path) -> None:
         ),
         (
             (
-                "version: v0.3.0\nmodel_providers:\n- {routing_preferences: [{name: a}], model: a/b}\n"
+                "version: v0.3.0\nmodel_providers:\n"
+                "- {routing_preferences: [{name: a}], model: a/b}\n"
                 "routing_preferences:\n- name: z\n"
             ),
             (

@@ -34,10 +34,9 @@ async def test_readiness_goes_before_the_listener(tmp_path: Path) -> None:
     async with running(tmp_path, *options) as gateway, aiohttp.ClientSession() as client:
         assert (await gateway.get("/readyz"))[0] == 200
         gateway.signal(signal.SIGINT)
-        status, details = 200, {}
-        while status == 200:
-            status, details = await gateway.get("/readyz")
-        assert (status, details["status"]) == (503, "draining")
+        while (told := await gateway.get("/readyz"))[0] == 200:
+            pass
+        assert (told[0], told[1]["status"]) == (503, "draining")
         assert (await gateway.get("/healthz"))[0] == 200
         assert await chat(client, gateway) == 200
         assert await gateway.ended() == 0

@@ -203,7 +203,7 @@ class H2Client:
     def _take(self, events: Iterable[h2.events.Event]) -> None:
         for event in events:
             if isinstance(event, h2.events.ResponseReceived):
-                self.status[event.stream_id] = dict(event.headers)[":status"]  # type: ignore[call-overload]
+                self.status[event.stream_id] = str(dict(event.headers)[":status"])  # type: ignore[index]
             elif isinstance(event, h2.events.DataReceived):
                 self.received[event.stream_id] += event.data
             elif isinstance(event, h2.events.StreamEnded):

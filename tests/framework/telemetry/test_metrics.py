@@ -54,7 +54,10 @@ def test_an_exchange_is_counted_under_the_documented_names() -> None:
     assert samples["plano_overhead_seconds_count"] == 1
     assert samples["plano_overhead_seconds_sum"] == pytest.approx(0.1, abs=0.01)
     assert samples["plano_inflight"] == 0
-    http = 'http_request_method="POST",http_response_status_code="200",http_route="/v1/chat/completions"'
+    http = (
+        'http_request_method="POST",http_response_status_code="200",'
+        'http_route="/v1/chat/completions"'
+    )
     assert samples[f"http_server_request_duration_seconds_count{{{http}}}"] == 1
 
 
