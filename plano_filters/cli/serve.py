@@ -8,6 +8,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,13 +49,16 @@ def run(
     file: File = None,
     *,
     admin: AdminOption = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that serve.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that serve.")] = 1,
     watch: Annotated[bool, typer.Option("--watch", help="Reload when the file changes.")] = False,
-    port: Annotated[int | None, typer.Option(help="Port of the one listener.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, metavar="N", help="Port of the one listener.")
+    ] = None,
     drain_delay: Annotated[
         float,
         typer.Option(
             min=0,
+            metavar="SECONDS",
             envvar="PLANO_FILTERS_DRAIN_DELAY",
             help="Seconds between telling /readyz and closing the listeners.",
         ),
@@ -64,6 +68,8 @@ def run(
     log_format: Annotated[str, typer.Option(help="json or text.")] = "json",
 ) -> None:
     """Serve the gateway in the foreground until SIGTERM or SIGINT."""
+    one_of(log_level, ("debug", "info", "warning", "error"), "--log-level")
+    one_of(log_format, ("json", "text"), "--log-format")
     configure_logging(log_level, as_json=log_format == "json")
     loaded, path = read(file, compat)
     loaded = with_port(loaded, port)
@@ -105,11 +111,18 @@ def read(file: Path | None, compat: str) -> tuple[Loaded, Path | None]:
 
 def compat_of(text: str) -> Compat:
     """Check the value of `--compat`."""
-    if text == "strict":
-        return "strict"
-    if text == "warn":
-        return "warn"
-    raise typer.BadParameter("must be strict or warn", param_hint="--compat")
+    one_of(text, ("strict", "warn"), "--compat")
+    return "warn" if text == "warn" else "strict"
+
+
+def one_of(text: str, allowed: Sequence[str], option: str) -> None:
+    """Check an option that takes one of a few words.
+
+    Raises:
+        typer.BadParameter: It is none of them.
+    """
+    if text not in allowed:
+        raise typer.BadParameter(f"must be one of {', '.join(allowed)}", param_hint=option)
 
 
 def with_port(loaded: Loaded, port: int | None) -> Loaded:

@@ -2,10 +2,11 @@
 
 from plano_filters.config.document import Document, FilterEntry, Limits, Listener, ModelProvider
 from plano_filters.config.load import Loaded, discover, load, load_text, zero_config
-from plano_filters.config.problems import Path, Position, Problem, Report
+from plano_filters.config.problems import Position, Problem, Report
 from plano_filters.config.shapes import filter_entries
 from plano_filters.config.types import Duration, Secret
 from plano_filters.config.unsupported import Compat
+from plano_filters.config.words import Path
 
 __all__ = [
     "Compat",

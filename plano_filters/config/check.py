@@ -16,7 +16,8 @@ from plano_filters.config.check_models import (
     is_url,
 )
 from plano_filters.config.document import CostSource, Document, LatencySource
-from plano_filters.config.problems import Path, Problem, Report
+from plano_filters.config.problems import Problem, Report
+from plano_filters.config.words import Path
 
 Check = Callable[[Document, Report], None]
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from plano_filters import providers
 from plano_filters.config.document import Document, ModelProvider
-from plano_filters.config.problems import Path, Report, meant
+from plano_filters.config.problems import Report
+from plano_filters.config.words import Path, meant
 
 _EXAMPLE = "add `model_providers: [{model: openai/gpt-4o, access_key: $OPENAI_API_KEY}]`"
 

@@ -5,7 +5,7 @@ Plano's keys keep Plano's names. Keys that are read by nobody here are in `unsup
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,8 @@ class Model(BaseModel):
     """Base of the document's parts: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    older_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys that are gone after migration, or not supported; a misspelt one is still recognised."""
 
 
 class TLS(Model):
@@ -31,6 +33,8 @@ class TLS(Model):
 
 class Listener(Model):
     """An address the gateway serves."""
+
+    older_keys = ("filter_chain", "message_format", "llm_providers", "router", "agents")
 
     type: Literal["model"] = "model"
     name: str
@@ -49,6 +53,8 @@ class Listener(Model):
 
 class ModelProvider(Model):
     """A model, or with `provider/*` all models, of a provider."""
+
+    older_keys = ("routing_preferences",)
 
     model: str
     """`<provider>/<model id>` or `<provider>/*`. The id may contain `/` and `:`."""
@@ -142,6 +148,8 @@ class Routing(Model):
 class Overrides(Model):
     """Settings of Plano's runtime."""
 
+    older_keys = ("agent_orchestration_model", "use_agent_orchestrator")
+
     llm_routing_model: str | None = None
     """Router model, such as `plano/Plano-Orchestrator`."""
     orchestrator_model_context_length: int = Field(default=8192, ge=1)
@@ -161,6 +169,8 @@ class SpanAttributes(Model):
 
 class Tracing(Model):
     """Where spans go. The standard `OTEL_*` variables say the same."""
+
+    older_keys = ("exporters",)
 
     random_sampling: int | None = Field(default=None, ge=0, le=100)
     """Percent of the traces to keep that no caller has decided about."""

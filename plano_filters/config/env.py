@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from plano_filters.config.problems import Path, Report
+from plano_filters.config.problems import Report
 from plano_filters.config.types import Expanded
+from plano_filters.config.words import Path
 
 _VARIABLE: Final = re.compile(
     r"\$(?:(?P<escape>\$)|\{(?P<braced>[A-Za-z_]\w*)(?P<default>:-[^}]*)?\}|(?P<bare>[A-Za-z_]\w*))"

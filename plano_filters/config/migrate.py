@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from plano_filters.config.problems import Path, Report
+from plano_filters.config.problems import Report
 from plano_filters.config.source import Source
+from plano_filters.config.words import Path, dotted, meant, meant_word
 
 CURRENT: Final = "v0.4.0"
 OLD_VERSIONS: Final = frozenset({"v0.1", "v0.1.0", "0.1-beta", "0.2.0", "v0.3.0"})
 PROVIDER_KEYS: Final = ("model_providers", "llm_providers")
+INLINE_KEYS: Final = ("name", "description")
 LEGACY_LISTENERS: Final = {"egress_traffic": ("model", 12000), "ingress_traffic": ("prompt", 10000)}
 
 
@@ -67,6 +69,7 @@ def _listeners(tree: dict[str, Any], source: Source, report: Report) -> None:
             report.error(
                 ("listeners", name),
                 f'a legacy listener is "egress_traffic" or "ingress_traffic", not "{name}"',
+                hint=meant(name, LEGACY_LISTENERS),
                 on_key=True,
             )
             continue
@@ -82,7 +85,11 @@ def _listeners(tree: dict[str, Any], source: Source, report: Report) -> None:
 def _message_format(entry: dict[str, Any], name: str, report: Report) -> None:
     given = entry.pop("message_format", "openai")
     if given != "openai":
-        report.error(("listeners", name, "message_format"), 'message_format must be "openai"')
+        report.error(
+            ("listeners", name, "message_format"),
+            'message_format must be "openai"',
+            hint=meant(str(given), ["openai"]),
+        )
 
 
 def _listener_providers(
@@ -192,10 +199,24 @@ def _inline(tree: dict[str, Any], report: Report) -> Iterator[tuple[str, dict[st
             report.error(path, "routing_preferences must be a list")
             continue
         for position, preference in enumerate(inline):
+            here = (*path, position)
             if isinstance(preference, dict):
-                yield model, preference, (*path, position)
+                yield model, _known(preference, here, report), here
             else:
-                report.error((*path, position), "a routing preference needs a name")
+                report.error(here, "a routing preference needs a name")
+
+
+def _known(preference: dict[str, Any], path: Path, report: Report) -> dict[str, Any]:
+    """Return a preference with its keys as they were meant; merging would lose unknown ones."""
+    known: dict[str, Any] = {}
+    for key, value in preference.items():
+        word = key if key in INLINE_KEYS else meant_word(key, INLINE_KEYS)
+        if word != key:
+            message = f'unknown key "{key}" in {dotted(path)}'
+            report.error((*path, key), message, hint=meant(key, INLINE_KEYS), on_key=True)
+        if word:
+            known.setdefault(word, value)
+    return known
 
 
 def _stray_preferences(tree: dict[str, Any], report: Report) -> None:

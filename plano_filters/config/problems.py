@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, Union, get_args, get_origin
+from typing import Any, Final, Literal, Protocol
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from plano_filters.config.words import (
+    Path,
+    dotted,
+    either,
+    fields_at,
+    meant,
+    meant_word,
+    real_location,
+    sentence,
+)
 from plano_filters.errors import ConfigError
-
-Path = tuple[str | int, ...]
-"""A place in the effective document: `("filters", 2, "config", "keys")`."""
 
 EXCERPT: Final = 160
 """Characters of a source line to show."""
@@ -184,115 +189,16 @@ class Report:
             given = context.get("tag") if tag else detail["input"]
             known = re.findall(r"'([^']*)'", expected)
             hint = meant(given, known) if isinstance(given, str) else ""
-            self.error(at, f"{dotted(at)} must be {_either(known)}", hint=hint)
+            self.error(at, f"{dotted(at)} must be {either(known)}", hint=hint)
         elif kind == "union_tag_not_found":
-            tag = context.get("discriminator", "").strip("'")
-            self.error(full, f'{dotted(full)} needs "{tag}"')
+            self._needs_tag(full, context.get("discriminator", "").strip("'"), detail["input"])
         else:
-            self.error(full, f"{dotted(full)} {_sentence(kind, detail)}")
+            self.error(full, f"{dotted(full)} {sentence(kind, detail)}")
 
-
-def dotted(path: Path) -> str:
-    """Write a path: `filters[2].config.keys`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
-    return text
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """Return `did you mean "x"?` for the closest known word, or nothing."""
-    close = meant_word(word, known)
-    return f'did you mean "{close}"?' if close else ""
-
-
-def meant_word(word: str, known: Iterable[str]) -> str:
-    """Return the closest known word, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return close[0] if close else ""
-
-
-def _either(words: list[str]) -> str:
-    quoted = [f'"{word}"' for word in words]
-    return ", ".join(quoted[:-1]) + (" or " if quoted[1:] else "") + "".join(quoted[-1:])
-
-
-def fields_at(kind: Any, path: Path) -> list[str]:
-    """Return the keys that a type allows at a path; empty if it has none of its own."""
-    for part in path:
-        kind = _child(kind, part)
-        if kind is None:
-            return []
-    return [name for model in _models(kind) for name in model.model_fields]
-
-
-def _models(kind: Any) -> list[type[BaseModel]]:
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return [kind]
-    return [model for inner in get_args(kind) for model in _models(inner)]
-
-
-def _child(kind: Any, part: str | int) -> Any:
-    if isinstance(part, str):
-        for model in _models(kind) if get_origin(kind) is not dict else []:
-            if part in model.model_fields:
-                return model.model_fields[part].annotation
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        found = (_child(arm, part) for arm in get_args(kind))
-        return next((child for child in found if child is not None), None)
-    if origin is dict and isinstance(part, str):
-        return get_args(kind)[1]
-    if origin in (list, tuple) and isinstance(part, int):
-        return get_args(kind)[0]
-    return None
-
-
-def real_location(location: Path, model: Any) -> Path:
-    """Drop the parts of a pydantic location that name union arms and not keys."""
-    kept: list[str | int] = []
-    kind = model
-    for index, part in enumerate(location):
-        child = _child(kind, part) if kind is not None else None
-        last = index == len(location) - 1
-        if child is None and not last and isinstance(part, str) and kind is not None:
-            continue  # the tag of a union, or the name of a function validator
-        kept.append(part)
-        kind = child
-    return tuple(kept)
-
-
-_SENTENCES: Final = {
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "int_parsing": "must be a whole number",
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "finite_number": "must be a finite number",
-    "string_type": "must be text",
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "model_attributes_type": "must be a mapping",
-}
-
-
-def _sentence(kind: str, detail: Mapping[str, Any]) -> str:
-    context = detail.get("ctx", {})
-    if kind in _SENTENCES:
-        return _SENTENCES[kind]
-    if kind in ("too_short", "string_too_short"):
-        return "must not be empty" if context.get("min_length") == 1 else "is too short"
-    limits = {
-        "greater_than": "greater than {gt:g}",
-        "greater_than_equal": "at least {ge:g}",
-        "less_than": "less than {lt:g}",
-        "less_than_equal": "at most {le:g}",
-    }
-    if kind in limits:
-        return "must be " + limits[kind].format(**context)
-    message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return message[:1].lower() + message[1:]
+    def _needs_tag(self, path: Path, tag: str, given: Any) -> None:
+        for key in given if isinstance(given, dict) else ():
+            if meant_word(key, [tag]):
+                message = f'unknown key "{key}" in {dotted(path)}'
+                self.error((*path, key), message, hint=meant(key, [tag]), on_key=True)
+                return
+        self.error(path, f'{dotted(path)} needs "{tag}"')

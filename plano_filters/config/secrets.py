@@ -9,7 +9,7 @@ import difflib
 import re
 from typing import Final
 
-from plano_filters.config.problems import Path
+from plano_filters.config.words import Path
 
 _WORDS: Final = ("access_key", "api_key", "key", "token", "password", "secret", "authorization")
 _NAMES: Final = frozenset({*_WORDS, "connection_string", "credential", "credentials", "cookie"})

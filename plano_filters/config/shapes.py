@@ -7,6 +7,7 @@ from typing import Any, Final
 from plano_filters.config.document import FilterEntry
 from plano_filters.config.problems import Report
 from plano_filters.config.source import Source
+from plano_filters.config.words import Path, dotted, meant, meant_word
 
 ENVELOPE: Final = frozenset(FilterEntry.model_fields)
 UNKNOWN: Final = "?"
@@ -33,17 +34,28 @@ def split_filters(tree: dict[str, Any], source: Source, report: Report) -> None:
             continue
         made, config_key = normalise(entry)
         if made is None:
-            report.error(("filters", index), "this is no filter of a chain", hint=_FORMS)
+            if not _misspelt(("filters", index), entry, report):
+                report.error(("filters", index), "this is no filter of a chain", hint=_FORMS)
             made = {"use": UNKNOWN, "enabled": False}
         target = ("filters", len(chain))
         source.origins[target] = ("filters", index)
         if config_key is not None:
             source.origins[*target, "config"] = ("filters", index, config_key)
-            source.origins[*target, "use"] = ("filters", index, config_key)
+            source.values["filters", index, "use"] = source.keys["filters", index, config_key]
         chain.append(made)
     tree["filters"] = chain
     if remote:
         tree["remote_filters"] = remote
+
+
+def _misspelt(path: Path, entry: Any, report: Report) -> bool:
+    """Report a key that was meant to be the one that tells what an entry is."""
+    for key in entry if isinstance(entry, dict) else ():
+        if meant_word(key, ("use", "url")):
+            message = f'unknown key "{key}" in {dotted(path)}'
+            report.error((*path, key), message, hint=meant(key, ("use", "url")), on_key=True)
+            return True
+    return False
 
 
 def normalise(entry: Any) -> tuple[dict[str, Any] | None, str | None]:
@@ -97,10 +109,11 @@ def middleware_entries(tree: dict[str, Any], source: Source, report: Report) -> 
     for index, entry in enumerate(entries):
         normal, key = normalise(entry)
         if normal is None:
-            report.error(
-                ("middleware", index),
-                "a middleware is `package.module:Class`, or that with its options",
-            )
+            if not _misspelt(("middleware", index), entry, report):
+                report.error(
+                    ("middleware", index),
+                    "a middleware is `package.module:Class`, or that with its options",
+                )
             continue
         if "config" in normal:
             normal["options"] = normal.pop("config")

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from plano_filters.config.document import Document
-from plano_filters.config.problems import Path
 from plano_filters.config.secrets import is_secret, mask
+from plano_filters.config.words import Path
 
 
 def effective(document: Document) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import yaml
 
-from plano_filters.config.problems import Path, Position, Problem
+from plano_filters.config.problems import Position, Problem
 from plano_filters.config.secrets import is_secret, mask
+from plano_filters.config.words import Path
 from plano_filters.errors import ConfigError
 
 MAX_BYTES: Final = 1024 * 1024

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
-from plano_filters.config.problems import Path, Report
+from plano_filters.config.problems import Report
+from plano_filters.config.words import Path
 
 Compat = Literal["strict", "warn"]
 Tell = Callable[[Path, str], None]
 
-_ROOT: Final = {
+UNSUPPORTED: Final = {
     "agents": "agents are not supported",
     "endpoints": "endpoints are not supported; they belong to prompt targets",
     "prompt_targets": "prompt_targets are not supported",
@@ -40,7 +41,7 @@ def drop_unsupported(tree: dict[str, Any], report: Report, compat: Compat) -> No
         else:
             report.error(path, message, hint="`--compat warn` ignores it", on_key=True)
 
-    for key, message in _ROOT.items():
+    for key, message in UNSUPPORTED.items():
         if key in tree and not _off(key, tree.pop(key)):
             tell((key,), message)
     for (section, key), why in _NESTED.items():

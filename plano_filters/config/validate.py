@@ -7,8 +7,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from plano_filters.config.document import Document, FilterEntry
-from plano_filters.config.problems import Path, Report, fields_at, meant, meant_word, real_location
+from plano_filters.config.problems import Report
 from plano_filters.config.shapes import UNKNOWN
+from plano_filters.config.unsupported import UNSUPPORTED
+from plano_filters.config.words import Path, fields_at, meant, meant_word, real_location
 
 _ROUNDS = 8
 """Taking out one mistake can uncover the next, but only so often."""
@@ -102,4 +104,5 @@ def _defaults() -> dict[str, Any]:
 
 
 def _known_keys() -> list[str]:
-    return [name for name in Document.model_fields if name != "remote_filters"] + ["llm_providers"]
+    own = [name for name in Document.model_fields if name != "remote_filters"]
+    return [*own, "llm_providers", *UNSUPPORTED]

@@ -53,20 +53,36 @@ class Status(Protocol):
 
 def admin_app(status: Status) -> ASGIApp:
     """Return the app of the admin listener."""
+    pages = _Pages(status)
+    return Starlette(
+        routes=[
+            Route("/healthz", _healthz),
+            Route("/readyz", pages.readyz),
+            Route("/metrics", pages.metrics),
+            Route("/-/config", pages.config),
+            Route("/-/filters", pages.filters),
+            Route("/-/reload", pages.reload, methods=["POST"]),
+            Mount("/", app=_not_found),
+        ]
+    )
 
-    async def healthz(request: Request) -> Response:
-        return JSONResponse({"status": "ok"})
 
-    async def readyz(request: Request) -> Response:
-        ready, details = status.readiness()
+class _Pages:
+    """What the paths answer."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    async def readyz(self, request: Request) -> Response:
+        ready, details = self._status.readiness()
         return JSONResponse(details, status_code=200 if ready else 503)
 
-    async def metrics(request: Request) -> Response:
-        body, content_type = status.metrics()
+    async def metrics(self, request: Request) -> Response:
+        body, content_type = self._status.metrics()
         return Response(body, headers={"content-type": content_type})
 
-    async def config(request: Request) -> Response:
-        now = status.current()
+    async def config(self, request: Request) -> Response:
+        now = self._status.current()
         return JSONResponse(
             {
                 "generation": now.generation,
@@ -76,35 +92,28 @@ def admin_app(status: Status) -> ASGIApp:
             }
         )
 
-    async def filters(request: Request) -> Response:
-        chain = status.current().chain
+    async def filters(self, request: Request) -> Response:
+        chain = self._status.current().chain
         shown = [
             {"id": one.id, "name": one.name, "on_error": one.on_error, "timeout": one.timeout}
             for one in chain.links
         ]
         return JSONResponse({"chain": str(chain), "filters": shown})
 
-    async def reload(request: Request) -> Response:
+    async def reload(self, request: Request) -> Response:
         try:
-            await status.reload()
+            await self._status.reload()
         except ConfigError as error:
             problems = [p.to_dict() for p in error.problems if hasattr(p, "to_dict")]
             return JSONResponse({"reloaded": False, "problems": problems}, status_code=422)
         except Exception as error:  # noqa: BLE001 - whatever a filter's start raises
             return JSONResponse({"reloaded": False, "error": str(error)}, status_code=500)
-        return JSONResponse({"reloaded": True, "generation": status.current().generation})
+        generation = self._status.current().generation
+        return JSONResponse({"reloaded": True, "generation": generation})
 
-    return Starlette(
-        routes=[
-            Route("/healthz", healthz),
-            Route("/readyz", readyz),
-            Route("/metrics", metrics),
-            Route("/-/config", config),
-            Route("/-/filters", filters),
-            Route("/-/reload", reload, methods=["POST"]),
-            Mount("/", app=_not_found),
-        ]
-    )
+
+async def _healthz(request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

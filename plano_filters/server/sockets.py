@@ -40,7 +40,6 @@ def bind(host: str, port: int, what: str, remedy: str) -> socket.socket:
         reason = "is taken" if error.errno == errno.EADDRINUSE else f"failed: {error.strerror}"
         raise BindError(f"{what}: {host}:{port} {reason}; {remedy}") from None
     made.setblocking(False)
-    made.set_inheritable(True)
     return made
 
 

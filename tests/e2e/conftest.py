@@ -40,7 +40,7 @@ filters:
       attempts: 2
       backoff_base: 1ms
       first_byte_timeout: 2s
-      idle_timeout: 300ms
+      idle_timeout: 3s
       keep_alive: 200ms
 limits: {body: 65536}
 """

@@ -102,7 +102,8 @@ async def test_a_client_that_leaves_is_in_the_log(watched: Watched) -> None:
     headers = {"x-request-id": "left-early"}
     body = {"model": "main", "stream": True}
     async with watched.http.stream("POST", CHAT, json=body, headers=headers) as answer:
-        await anext(answer.aiter_raw())
+        chunks = answer.aiter_raw()
+        await anext(chunks)
     line = json.loads(await watched.gateway.line_with("left-early"))
 
     assert line["disconnected"] is True
@@ -174,7 +175,8 @@ async def test_the_gauges_return_to_zero(watched: Watched) -> None:
     headers = {"x-request-id": "gauge"}
     body = {"model": "main", "stream": True}
     async with watched.http.stream("POST", CHAT, json=body, headers=headers) as answer:
-        await anext(answer.aiter_raw())
+        chunks = answer.aiter_raw()
+        await anext(chunks)
         during = await samples(watched)
     await watched.gateway.line_with('"gauge"')
     after = await samples(watched)

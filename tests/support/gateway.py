@@ -77,6 +77,7 @@ async def run_gateway(
     *,
     file: bool = True,
     own_ports: bool = False,
+    arguments: tuple[str, ...] = (),
 ) -> AsyncGenerator[RunningGateway]:
     """Start the gateway on free ports; at the end, stop it and check that it ends well.
 
@@ -85,6 +86,7 @@ async def run_gateway(
         env: Variables for it.
         file: Whether to write the document at all.
         own_ports: Leave the listeners where the document puts them.
+        arguments: Further arguments of `run`.
     """
     port, admin_port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
@@ -98,6 +100,7 @@ async def run_gateway(
             *([] if own_ports else ["--port", str(port)]),
             "--admin",
             f"127.0.0.1:{admin_port}",
+            *arguments,
             env=environment(env),
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from plano_builtin_filters.upstream import Upstream, UpstreamConfig
 from plano_filters import (
@@ -149,6 +150,20 @@ async def test_the_host_header_and_server_name_can_be_set() -> None:
     (sent,) = script.requests
     assert sent.headers["host"] == "llm.example:8443"
     assert sent.extensions["sni_hostname"] == "llm.example"
+
+
+@pytest.mark.parametrize("propagate", [False, True])
+async def test_the_trace_goes_up_only_if_asked(propagate: bool) -> None:
+    """A `traceparent` shows providers our topology; the client's never goes up as it is."""
+    script = Script(ok())
+    exchange = asking(A, headers={"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"})
+    exchange.span = NonRecordingSpan(SpanContext(0xA, 0xB, is_remote=False))
+    document = {**DOCUMENT, "tracing": {"propagate_to_upstream": propagate}}
+
+    await ask(script, exchange, document=document)
+
+    expected = f"00-{0xA:032x}-{0xB:016x}-00" if propagate else None
+    assert script.requests[0].headers.get("traceparent") == expected
 
 
 async def test_a_failure_is_retried_then_the_next_candidate_asked() -> None:

@@ -50,11 +50,14 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(base_url: str | None = None, **config: Any) -> AsyncGenerator[Stand]:
+async def standing(
+    base_url: str | None = None, *, http_host: str | None = None, **config: Any
+) -> AsyncGenerator[Stand]:
     """Serve a provider and a chain in front of it."""
     transport = UpstreamTransport()
     async with FakeProvider().serve() as provider:
-        entry = {"model": "openai/m", "base_url": base_url or provider.url}
+        address = base_url or provider.url
+        entry = {"model": "openai/m", "base_url": address, "http_host": http_host}
         document = Document.model_validate({"model_providers": [entry]})
         context = FactoryContext("upstream", document=document, transport=lambda: transport)
         upstream = Upstream(UpstreamConfig.model_validate({**QUICK, **config}), context)
@@ -121,6 +124,17 @@ async def test_header_bytes_that_are_not_ascii_go_up() -> None:
 
         assert response.status == 200
         assert "x-title: Café 日本".encode() in stand.provider.requests[0].head
+
+
+async def test_the_host_header_can_be_set() -> None:
+    """`http_host` is on the wire once, in place of the address."""
+    async with standing(http_host="llm.example") as stand:
+        _, exchange = await stand.ask()
+        await stand.chain.complete(exchange, Outcome(200))
+
+        (request,) = stand.provider.requests
+        assert request.head.lower().count(b"\r\nhost:") == 1
+        assert request.headers["host"] == "llm.example"
 
 
 async def test_a_refused_connection() -> None:

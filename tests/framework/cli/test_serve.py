@@ -81,7 +81,14 @@ def test_a_filter_that_does_not_start_ends_with_1(tmp_path: Path, workers: str) 
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--compat", "perhaps"), ("--workers", "0"), ("--drain-delay", "-1")]
+    "arguments",
+    [
+        ("--compat", "perhaps"),
+        ("--workers", "0"),
+        ("--drain-delay", "-1"),
+        ("--log-level", "loud"),
+        ("--log-format", "xml"),
+    ],
 )
 def test_wrong_usage_ends_with_2(config: Path, arguments: tuple[str, str]) -> None:
     """A value that cannot be is refused with the option's name."""

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano_filters.config import discover, load, load_text, zero_config
+from plano_filters.config import Document, discover, load, load_text, zero_config
 from plano_filters.errors import ConfigError
 from tests.framework.config.reading import EXAMPLES, PROVIDERS, read
 
@@ -120,10 +120,7 @@ TREES = st.recursive(
     ),
     max_leaves=12,
 )
-SECTIONS = st.sampled_from(
-    "version listeners model_providers llm_providers model_aliases filters routing_preferences "
-    "model_metrics_sources routing overrides tracing limits middleware agents remote_filters".split()
-)
+SECTIONS = st.sampled_from([*Document.model_fields, "llm_providers", "agents", "mode"])
 
 
 @given(st.dictionaries(SECTIONS, TREES, max_size=4))

@@ -97,7 +97,10 @@ def test_a_moved_preference_is_reported_where_it_stands() -> None:
     )
 
     assert errors_of(text) == [
-        '7:22 unknown key "descriptoin" in routing_preferences[1] (did you mean "description"?)'
+        (
+            '7:22 unknown key "descriptoin" in model_providers[0].routing_preferences[1] '
+            '(did you mean "description"?)'
+        )
     ]
 
 
@@ -146,7 +149,10 @@ def test_an_empty_legacy_listener_has_the_defaults() -> None:
     [
         (
             "{egres_traffic: {}}",
-            '5:13 a legacy listener is "egress_traffic" or "ingress_traffic", not "egres_traffic"',
+            (
+                '5:13 a legacy listener is "egress_traffic" or "ingress_traffic", '
+                'not "egres_traffic" (did you mean "egress_traffic"?)'
+            ),
         ),
         (
             "{egress_traffic: {message_format: xml}}",

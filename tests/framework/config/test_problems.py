@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from plano_filters.config import Position, Problem, Report
-from plano_filters.config.problems import dotted, fields_at, meant
+from plano_filters.config.words import dotted
 from plano_filters.errors import ConfigError
 from tests.framework.config.reading import problems_of
 
@@ -152,18 +152,3 @@ def test_nothing_is_raised_without_errors() -> None:
     report = Report()
     report.warning((), "odd")
     report.raise_errors()
-
-
-def test_fields_are_found_through_unions_lists_and_mappings() -> None:
-    """Suggestions come from the model that stands at the place."""
-    assert fields_at(Home, ()) == ["pets", "rooms", "owner"]
-    assert fields_at(Home, ("pets", 0)) == ["kind", "lives", "kind", "name"]
-    assert fields_at(Home, ("owner",)) == ["kind", "lives"]
-    assert fields_at(Home, ("rooms", "hall")) == []
-    assert fields_at(Home, ("rooms", "hall", 3)) == []
-
-
-def test_only_close_words_are_suggested() -> None:
-    """A word unlike all others gets no suggestion."""
-    assert meant("prot", ["port", "name"]) == 'did you mean "port"?'
-    assert meant("zzz", ["port", "name"]) == ""

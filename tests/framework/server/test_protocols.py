@@ -149,6 +149,27 @@ async def test_rapid_resets_end_the_connection(tmp_path: Path) -> None:
             await client.body(client.request("/after"))
 
 
+async def test_a_stream_over_http2_ends_within_the_drain(tmp_path: Path) -> None:
+    """The drain waits for it as for any other, and then ends the connection."""
+    tls = self_signed(tmp_path)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        begun.set()
+        await go_on.wait()
+        await send({"type": "http.response.body", "body": b"done"})
+
+    async with serving(slow, tls=tls) as listening, H2Client(listening.port, tls) as client:
+        answer = asyncio.create_task(client.body(client.request("/")))
+        await begun.wait()
+        draining = asyncio.create_task(listening.server.drain(30))
+        go_on.set()
+        assert await answer == b"done"
+        async with asyncio.timeout(5):
+            await draining
+
+
 async def breaking(scope: Scope, receive: Receive, send: Send) -> None:
     """Begin an answer and leave it there."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -211,5 +232,5 @@ class H2Client:
             elif isinstance(event, h2.events.StreamReset):
                 if event.stream_id in self.received and not self._done.get(event.stream_id):
                     raise ConnectionResetError
-            elif isinstance(event, h2.events.ConnectionTerminated):
+            elif isinstance(event, h2.events.ConnectionTerminated) and event.error_code:
                 raise ConnectionAbortedError
