@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -62,8 +63,11 @@ def show(file: File = None, compat: CompatOption = "strict", json: Json = False)
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of configurations, with every installed filter, for editors."""
-    registry = Registry.from_entry_points()
-    configs = {info.name: info.filter.config_type for info in registry.describe()}
+    try:
+        found = Registry.from_entry_points().describe()
+    except LookupError as error:
+        raise ConfigError([Problem("error", str(error))]) from None
+    configs = {info.name: info.filter.config_type for info in found}
     print(as_json(document_schema(configs)))  # noqa: T201
 
 
@@ -73,16 +77,29 @@ def migrate(
     write: Annotated[bool, typer.Option("--write", help="Change the file.")] = False,
 ) -> None:
     """Rewrite an older configuration to v0.4.0, keeping comments and layout."""
-    text = file.read_text(encoding="utf-8")
-    changed = rewrite(text, str(file))
+    try:
+        # Bytes, because reading as text would change the line ends.
+        text = file.read_bytes().decode("utf-8")
+        changed = rewrite(text, str(file))
+        if write and changed != text:
+            _replace(file, changed)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError([Problem("error", f"cannot migrate {file}: {reason}")]) from None
     if not write:
         print(changed, end="")  # noqa: T201
-        return
-    if changed == text:
-        print(f"{file} is v0.4.0 already", file=sys.stderr)  # noqa: T201
-        return
-    file.write_text(changed, encoding="utf-8")
-    print(f"rewrote {file}", file=sys.stderr)  # noqa: T201
+    else:
+        done = f"{file} is v0.4.0 already" if changed == text else f"rewrote {file}"
+        print(done, file=sys.stderr)  # noqa: T201
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file so that a crash leaves the old one, and a link stays a link."""
+    target = file.resolve()
+    made = target.with_name(f".{target.name}.new")
+    made.write_bytes(text.encode())
+    shutil.copymode(target, made)
+    made.replace(target)
 
 
 def _compiled(file: Path | None, compat: str) -> tuple[Loaded, str]:

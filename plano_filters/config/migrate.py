@@ -22,14 +22,15 @@ LEGACY_LISTENERS: Final = {"egress_traffic": ("model", 12000), "ingress_traffic"
 def migrate(tree: dict[str, Any], source: Source, report: Report) -> dict[str, Any]:
     """Return the tree in v0.4's shape. Problems and deprecations are reported."""
     tree = dict(tree)
-    old = str(tree.get("version", "v0.1")) in OLD_VERSIONS
+    old = tree.get("version") != CURRENT  # an unknown one too: what it is, validation tells
     if "version" not in tree:
         report.warning((), f"no version is given; {CURRENT} is assumed", hint=f"version: {CURRENT}")
     _provider_key(tree, source, report)
     _listeners(tree, source, report)
     _filter_chain(tree, source, report)
     if old:
-        tree["version"] = CURRENT
+        if "version" not in tree or str(tree["version"]) in OLD_VERSIONS:
+            tree["version"] = CURRENT
         _inline_preferences(tree, source, report)
     else:
         _stray_preferences(tree, report)

@@ -30,7 +30,7 @@ def validate(tree: dict[str, Any], report: Report) -> tuple[Document, set[Path]]
         if key not in fields:
             hint = meant(key, _known_keys())
             report.error((key,), f'unknown key "{key}"', hint=hint, on_key=True)
-            wrong.add((meant_word(key, _known_keys()),))
+            wrong.add((meant_word(key, _known_keys()).replace("llm_", "model_"),))
         elif value is not None:  # `filters:` with nothing behind it is not a mistake
             made = _section(key, fields[key].rebuild_annotation(), value, report, wrong)
             if made is not None:

@@ -38,6 +38,7 @@ def meant_word(word: str, known: Iterable[str]) -> str:
 
 
 def either(words: list[str]) -> str:
+    """Write a choice: `"a", "b" or "c"`."""
     quoted = [f'"{word}"' for word in words]
     return ", ".join(quoted[:-1]) + (" or " if quoted[1:] else "") + "".join(quoted[-1:])
 
@@ -110,6 +111,7 @@ _SENTENCES: Final = {
 
 
 def sentence(kind: str, detail: Mapping[str, Any]) -> str:
+    """Say what an error of pydantic's means, to stand behind the path of the value."""
     context = detail.get("ctx", {})
     if kind in _SENTENCES:
         return _SENTENCES[kind]

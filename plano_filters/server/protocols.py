@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from itertools import chain
 from typing import Final
 
@@ -123,6 +124,14 @@ class _H1(H11Protocol):
         await self._send_h11_event(h11.EndOfMessage())
 
 
+def written(error: GatewayError) -> bytes:
+    """Write an error as a whole HTTP/1.1 response, for connections that get no further."""
+    response, body = refusal(error, "chat", Headers())
+    lines = [b"HTTP/1.1 %d %s" % (error.status, HTTPStatus(error.status).phrase.encode())]
+    lines += [name + b": " + value for name, value in response.headers.raw]
+    return b"\r\n".join([*lines, b"", body])
+
+
 class _H2(H2Protocol):
     """HTTP/2 in which a broken answer is seen to be broken, and one bad stream harms no other."""
 
@@ -131,6 +140,7 @@ class _H2(H2Protocol):
         self._ended: set[int] = set()
         self._resets = 0
         self._window_start = 0.0
+        self._over = False
 
     async def stream_send(self, event: StreamEvent) -> None:
         """Reset a stream whose answer has no end. Hypercorn forgets it, and the client waits."""
@@ -156,9 +166,10 @@ class _H2(H2Protocol):
 
     async def _handle_events(self, events: Sequence[h2.events.Event]) -> None:
         for event in events:
-            if await self._refused(event):
-                continue
-            await super()._handle_events([event])
+            if self._over:
+                return
+            if not await self._refused(event):
+                await super()._handle_events([event])
         await self._flush()
 
     async def _refused(self, event: h2.events.Event) -> bool:
@@ -173,6 +184,7 @@ class _H2(H2Protocol):
                 self.connection.reset_stream(event.stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
                 return True
         if isinstance(event, h2.events.StreamReset) and self._too_many_resets():
+            self._over = True
             self.connection.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
             await self._flush()
             await self.send(Closed())

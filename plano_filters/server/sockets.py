@@ -8,10 +8,15 @@ import resource
 import socket
 import ssl
 from contextlib import suppress
+from typing import Final
 
 from plano_filters.config import Loaded
 from plano_filters.config.document import Listener
 from plano_filters.transport import trust
+
+SPARE_FILES: Final = 48
+"""File descriptors for what is neither a client nor a provider: files, sockets of exporters."""
+MOST_CONNECTIONS: Final = 100_000
 
 
 class BindError(Exception):
@@ -121,3 +126,14 @@ def raise_file_limit() -> None:
     with suppress(ValueError, OSError):
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def connection_limit() -> int:
+    """Return how many clients may be connected: half of the file descriptors, but for a few.
+
+    The other half is for the connections towards providers.
+    """
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        MOST_CONNECTIONS if soft < 0 else max(8, min(MOST_CONNECTIONS, (soft - SPARE_FILES) // 2))
+    )

@@ -45,6 +45,14 @@ class Ending:
         if self._chat and not self._finished and b'"finish_reason"' in block:
             self._finished = _FINISH.search(block) is not None
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing can follow: clients stop reading at `[DONE]`.
+
+        Behind the last event of the other dialects some providers still say something.
+        """
+        return self._terminal and self._mark == b"[DONE]"
+
     def complete(self, *, broken: bool) -> bool:
         """Say whether what was seen is a whole stream.
 

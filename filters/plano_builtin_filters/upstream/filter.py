@@ -52,6 +52,9 @@ class Upstream(TerminalFilter[UpstreamConfig]):
         connect = config.connect_timeout or document.overrides.upstream_connect_timeout
         self._sender = Sender(config, context, connect)
         self._nested = context.nested(config.filters, self._sender) if config.filters else None
+        for entry in self._nested.links[:-1] if self._nested else ():
+            if entry.terminal:
+                raise ValueError(f'"{entry.id}" always answers, so no try would reach a provider')
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:

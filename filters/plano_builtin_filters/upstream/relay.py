@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,8 @@ MAX_HELD: Final = 1024 * 1024
 """Bytes of one incomplete event to hold; a larger one is relayed as it comes."""
 QUEUED: Final = 16
 """Chunks read ahead of a slow client; then the provider is no longer read."""
+LINGER_SECONDS: Final = 0.1
+"""For the end of a stream to arrive behind its last event; then its connection can be used again."""
 SLOW_CLIENT_CHECK: Final = 0.5
 """Seconds between looks at the clock while a slow client has not taken what is there."""
 
@@ -32,18 +35,26 @@ class Deadlines:
 
 
 async def relay(
-    answer: Answer, dialect: Dialect, deadlines: Deadlines, watch: Callable[[bytes], None]
+    answer: Answer,
+    dialect: Dialect,
+    deadlines: Deadlines,
+    watch: Callable[[bytes], None],
+    resources: AsyncExitStack,
 ) -> AsyncGenerator[bytes]:
     """Yield a stream's events as they arrive.
 
     Only complete events are yielded, those of one read together; so a comment or an error event
     can always follow. One task reads ahead; the consumer wakes once per read.
 
+    It ends with `[DONE]`, as the clients do; what the connection then still has to say is read
+    after the client has been served.
+
     Args:
         answer: A stream and its first events.
         dialect: Says what ends a stream.
         deadlines: How long it may be silent, and go on at all.
         watch: Sees each block of events; must not raise.
+        resources: Of the exchange; keeps the connection open until its end has been read.
 
     Raises:
         UpstreamFailed: The provider broke off, or ended without the last event.
@@ -59,9 +70,14 @@ async def relay(
         if answer.body:
             blocks.see(answer.body)
             yield answer.body
-        while True:
+        while not blocks.over:
             item = await source.next()
             if isinstance(item, _Stop):
+                tail = blocks.end(broken=item.error is not None)
+                if tail:
+                    yield tail
+                if not blocks.complete(broken=item.error is not None):
+                    raise _broken(item.error)
                 break
             if item is not None:
                 block = blocks.take(item)
@@ -69,13 +85,11 @@ async def relay(
                     yield block
             elif blocks.between_events:
                 yield keep_alive(dialect)
-        tail = blocks.end(broken=item.error is not None)
-        if tail:
-            yield tail
-        if not blocks.complete(broken=item.error is not None):
-            raise _broken(item.error)
     finally:
-        await source.stop()
+        if blocks.over:
+            resources.push_async_callback(source.stop, LINGER_SECONDS)
+        else:
+            await source.stop()
 
 
 class _Events:
@@ -94,6 +108,11 @@ class _Events:
     def between_events(self) -> bool:
         """Whether something of our own may follow what was relayed."""
         return not self._torn and not self._splitter.rest
+
+    @property
+    def over(self) -> bool:
+        """Whether the stream needs no end: its last event has been relayed."""
+        return self._ending.over
 
     def see(self, block: bytes) -> None:
         """Look at what is relayed."""
@@ -130,6 +149,7 @@ class _Compressed:
     """A stream nobody asked to compress: it is relayed as it comes, and only a break is seen."""
 
     between_events = False
+    over = False
 
     def see(self, block: bytes) -> None:
         """Look at nothing."""
@@ -205,13 +225,16 @@ class _Source:
                 chunks.append(following)
         return b"".join(chunks)
 
-    async def stop(self) -> None:
-        """Stop reading, if it has not ended."""
+    async def stop(self, linger: float = 0.0) -> None:
+        """Stop reading, if it does not end by itself within some seconds."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._reader is not None and not self._reader.done():
-            self._reader.cancel()
-            await asyncio.wait([self._reader], timeout=CLOSE_SECONDS)
+        if self._reader is None or self._reader.done():
+            return
+        if linger > 0:
+            await asyncio.wait([self._reader], timeout=linger)
+        self._reader.cancel()
+        await asyncio.wait([self._reader], timeout=CLOSE_SECONDS)
 
     async def _read(self) -> None:
         error: Exception | None = None

@@ -135,7 +135,7 @@ class Sender(TerminalFilter[UpstreamConfig]):
         deadlines = Deadlines(
             config.idle_timeout, sending.deadline - clock.now(), config.keep_alive
         )
-        body = relay(answer, exchange.dialect, deadlines, notes.events)
+        body = relay(answer, exchange.dialect, deadlines, notes.events, exchange.resources)
         exchange.resources.push_async_callback(body.aclose)
         return Response(answer.status, head, body)
 

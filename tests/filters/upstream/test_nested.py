@@ -66,6 +66,21 @@ class Witness(Filter[WitnessConfig]):
         self.seen.append(f"complete {outcome.status} {how}")
 
 
+def test_a_terminal_filter_is_no_filter_of_a_try() -> None:
+    """It would answer in the provider's place; the gateway does not start with one."""
+    report = Report()
+    entries = [
+        {"use": f"{__name__}:Provided"},
+        {"use": "upstream", "config": {"filters": ["upstream"]}},
+    ]
+    document = Document.model_validate({**DOCUMENT, "filters": entries})
+
+    compile_chain(document, Registry.from_entry_points(), report)
+
+    (problem,) = report.errors
+    assert '"upstream" always answers' in problem.message
+
+
 def nested_chain(script: Script, **config: Any) -> Chain:
     entries = [
         {"use": f"{__name__}:Provided"},

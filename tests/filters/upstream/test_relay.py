@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from itertools import pairwise
 
 import httpx
@@ -44,16 +45,16 @@ async def relayed(
     """Relay a stream; return what was yielded and what was raised."""
     seen: list[bytes] = []
     answer = Answer(200, [], first, chunks(*parts), Splitter())
-    body = relay(answer, dialect, deadlines, lambda _: None)
-    try:
-        async for block in body:
-            seen.append(block)
-            if len(seen) == limit:
-                break
-    except (UpstreamFailed, UpstreamTimeout) as error:
-        return seen, error
-    finally:
-        await body.aclose()
+    async with AsyncExitStack() as resources:
+        body = relay(answer, dialect, deadlines, lambda _: None, resources)
+        resources.push_async_callback(body.aclose)
+        try:
+            async for block in body:
+                seen.append(block)
+                if len(seen) == limit:
+                    break
+        except (UpstreamFailed, UpstreamTimeout) as error:
+            return seen, error
     return seen, None
 
 
@@ -103,6 +104,18 @@ async def test_what_one_read_delivered_is_one_block() -> None:
 async def test_a_break_after_the_last_event_broke_nothing() -> None:
     """Some providers reset the connection behind `[DONE]`."""
     assert await relayed(DONE, CUT) == ([DONE], None)
+
+
+async def test_done_ends_a_stream_that_its_provider_does_not_end() -> None:
+    """Clients leave at `[DONE]`; a provider that dawdles behind it does not keep them."""
+    assert await relayed(DONE, None) == ([DONE], None)
+
+
+async def test_only_done_ends_a_stream_early() -> None:
+    """In the other dialects providers may say something behind the last event; it is relayed."""
+    last = b'data: {"type":"response.completed"}\n\n'
+
+    assert await relayed(last, DONE, dialect="responses") == ([last, DONE], None)
 
 
 async def test_a_last_event_without_its_blank_line_counts() -> None:
@@ -172,10 +185,11 @@ async def test_a_slow_client_is_not_the_providers_silence() -> None:
     many = [b"data: %d\n\n" % number for number in range(3 * relaying.QUEUED)]
     answer = Answer(200, [], b"data: first\n\n", chunks(*many, DONE), Splitter())
     out = []
-    async for block in relay(answer, "chat", short, lambda _: None):
-        out.append(block)
-        if len(out) == 1:
-            await asyncio.sleep(0.1)
+    async with AsyncExitStack() as resources:
+        async for block in relay(answer, "chat", short, lambda _: None, resources):
+            out.append(block)
+            if len(out) == 1:
+                await asyncio.sleep(0.1)
 
     assert b"".join(out) == b"data: first\n\n" + b"".join(many) + DONE
 

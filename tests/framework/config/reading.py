@@ -18,6 +18,7 @@ ENV = {
     "MISTRAL_API_KEY": "mistral-key",
     "MOONSHOT_API_KEY": "moonshot-key",
     "OPENAI_API_KEY": "openai-key",
+    "TEAM_A_KEY": "team-a-key",
     "POSTHOG_API_KEY": "posthog-key",
     "TOGETHER_API_KEY": "together-key",
 }

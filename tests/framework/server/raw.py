@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class Listening:
     """A server under test."""
 
     server: Server
+    socket: socket.socket
     port: int
 
     async def send(self, data: bytes) -> bytes:
@@ -68,15 +70,21 @@ def get(path: str = "/", headers: str = "Host: here\r\n", *, close: bool = True)
 
 @asynccontextmanager
 async def serving(
-    app: ASGIApp, *, limits: Limits | None = None, tls: tuple[str, str] | None = None, **guard: Any
+    app: ASGIApp,
+    *,
+    limits: Limits | None = None,
+    tls: tuple[str, str] | None = None,
+    most: int | None = None,
+    **guard: Any,
 ) -> AsyncGenerator[Listening]:
     """Serve an app behind the guard, as a process does."""
     listening = bind("127.0.0.1", 0, "test", "try again")
     guarded = Guard(app, limits or Limits(), tls=tls is not None, **guard)
-    server = Server(guarded, listening, tls)
+    server = Server(guarded, listening, tls, most=most)
+    port = listening.getsockname()[1]
     await server.start()
     try:
-        yield Listening(server, listening.getsockname()[1])
+        yield Listening(server, listening, port)
     finally:
         await server.drain(5)
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
+import socket
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -26,7 +30,8 @@ async def test_a_drain_lets_a_stream_end_and_takes_no_new_client() -> None:
         streaming = asyncio.create_task(listening.send(get(close=False)))
         await begun.wait()
         draining = asyncio.create_task(listening.server.drain(30))
-        await asyncio.sleep(0)
+        while listening.socket.fileno() >= 0:
+            await asyncio.sleep(0)
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", listening.port)
         go_on.set()
@@ -79,3 +84,52 @@ async def test_the_server_does_not_name_itself() -> None:
 
     assert "server" not in answer.headers
     assert "date" in answer.headers
+
+
+async def test_too_many_connections_are_told_so() -> None:
+    """Over the limit a client gets 503 at once; when another leaves, the next one is served."""
+    async with serving(hello, most=2) as listening:
+        opened = [await asyncio.open_connection("127.0.0.1", listening.port) for _ in range(2)]
+        for reader, writer in opened:
+            writer.write(get(close=False))
+            await reader.readuntil(b"GET /")
+        answer = await listening.ask(get())
+        opened[0][1].close()
+        await opened[0][1].wait_closed()
+        async with asyncio.timeout(5):
+            while (await listening.ask(get())).status != 200:
+                pass
+        opened[1][1].close()
+
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json["error"]["code"] == "unavailable"
+
+
+async def test_an_accept_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    """Without file descriptors nobody can be taken; afterwards the listener serves as before."""
+    taken: list[socket.socket] = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with serving(hello) as listening:
+        client = socket.socket()
+        client.setblocking(False)
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 4, hard)
+        )
+        try:
+            with suppress(OSError):
+                while True:
+                    taken.append(socket.socket())
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(client, ("127.0.0.1", listening.port))
+            while "no connection can be accepted" not in caplog.text:
+                await asyncio.sleep(0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for one in taken:
+                one.close()
+        await loop.sock_sendall(client, get())
+        async with asyncio.timeout(5):
+            received = await loop.sock_recv(client, 65536)
+        client.close()
+
+    assert received.startswith(b"HTTP/1.1 200")
