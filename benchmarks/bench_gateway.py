@@ -123,14 +123,15 @@ def measure(
 def load(scenario: Scenario, target: Target, seconds: float) -> Figures:
     """Run the load generator in a process of its own; add what the target's CPU did."""
     before = cpu_seconds(target.pid)
-    arguments = [target.port, scenario.connections, seconds, scenario.kind]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.load", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, check=True, preexec_fn=pinned(1),
-    )  # fmt: skip
+    arguments = map(str, [target.port, scenario.connections, seconds, scenario.kind])
+    with on_core(1):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.load", *arguments],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
     figures: Figures = json.loads(done.stdout)
-    if figures["errors"]:
-        raise SystemExit(f"{target.name}, {scenario.name}: {figures['errors']:g} errors")
+    if figures["errors"] or not figures["count"]:
+        raise SystemExit(f"{target.name}, {scenario.name}: {figures}")
     spent = cpu_seconds(target.pid) - before
     # The warm-up is in the CPU time, so it is in the count that divides it.
     whole = figures["per_second"] * seconds
@@ -157,7 +158,7 @@ def summarise(measured: dict[str, dict[str, list[Figures]]]) -> dict[str, dict[s
 def table(summary: dict[str, dict[str, Figures]]) -> str:
     """Write the figures as a Markdown table."""
     lines = [
-        "| load | target | per second | x bare | p50 us | p99 us | added p50 | added p99 | CPU us |",
+        "| load | target | per s | x bare | p50 us | p99 us | added p50 | added p99 | CPU us |",
         "| --- | --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for scenario, targets in summary.items():
@@ -175,11 +176,14 @@ def table(summary: dict[str, dict[str, Figures]]) -> str:
 def process(arguments: Sequence[str], core: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program on one core until the block ends."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
-    running = subprocess.Popen(
-        arguments,
-        cwd=ROOT, env=kept, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        preexec_fn=pinned(core),
-    )  # fmt: skip
+    with on_core(core):
+        running = subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            env=kept,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
     try:
         yield running
     finally:
@@ -187,15 +191,18 @@ def process(arguments: Sequence[str], core: int) -> Iterator[subprocess.Popen[by
         running.wait()
 
 
-def pinned(core: int) -> Any:
-    """Return a function that keeps a new process on one core, where there are several."""
-
-    def pin() -> None:
-        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
-        if len(cores) > core:
-            os.sched_setaffinity(0, {cores[core]})
-
-    return pin
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Keep what is started in the block on one core, where there are several; it inherits that."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(cores)[core % len(cores)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def cpu_seconds(pid: int | None) -> float:

@@ -24,7 +24,7 @@ def main() -> None:
     for name in WILDCARDS:
         provider = by_id.get(PROVIDERS[name].prices or name)
         if provider is not None:
-            models[name] = sorted({model.id for model in provider.models})
+            models[name] = sorted({m.id for m in provider.models if ":" not in m.id})
     document = {"source": f"genai-prices {version('genai-prices')}, MIT", "models": models}
     TARGET.write_text(json.dumps(document, indent=0) + "\n", encoding="utf-8")
 

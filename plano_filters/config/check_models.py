@@ -132,12 +132,23 @@ def _provider(here: Path, entry: ModelProvider, report: Report) -> None:
             "base_url must be a URL with http:// or https:// and a host",
             hint="" if "://" in entry.base_url else "put https:// in front",
         )
+    if row is not None and row.needs_key and _has_no_credential(entry):
+        report.warning(
+            (*here, "model"),
+            f"{entry.model} has no access_key, so every request to it will be refused",
+            hint=f"access_key: ${row.env_key}" if row.env_key else "",
+        )
     if entry.passthrough_auth and entry.access_key is not None:
         report.warning(
             (*here, "access_key"),
             f"{entry.model} passes the client's credential on, so its access_key is not used",
             on_key=True,
         )
+
+
+def _has_no_credential(entry: ModelProvider) -> bool:
+    """Say whether nothing is sent to the provider's own address that could be a credential."""
+    return not (entry.access_key or entry.passthrough_auth or entry.base_url)
 
 
 def _unknown_provider(here: Path, entry: ModelProvider, report: Report) -> None:

@@ -67,6 +67,8 @@ class Connection(TCPServer):
                 await self.protocol.initiate()
                 await self.idle_task.restart(tasks, self._idle_timeout)
                 await self._read_data()
+                # Hypercorn would keep what its client has closed until the idle timer ends.
+                await self.idle_task.stop()
         except OSError:
             pass  # the peer is gone
         finally:

@@ -10,6 +10,8 @@ from plano_filters import Document, providers
 from plano_filters.config import ModelProvider
 from plano_filters.dialect import Dialect
 
+LONGEST = 256
+"""Characters of a model name; longer ones mean nothing and would fill logs."""
 UNNAMED = frozenset({"", "auto", "router"})
 """What a client writes when it leaves the choice to the gateway."""
 
@@ -73,6 +75,10 @@ class ModelIndex:
         if len(models) > 1:
             how += f" ({len(models)} deployments)"
         return Resolution(models, how)
+
+    def deployments(self, model_id: str) -> list[str]:
+        """Return the declared models with an id, in order: one model at several providers."""
+        return [model for model in self.concrete if model.partition("/")[2] == model_id]
 
     def fallbacks(self, model: str, sources: Iterable[str]) -> list[str]:
         """Return the models that may stand in for one, best first; may repeat names."""
@@ -150,11 +156,15 @@ def candidates(
 ) -> tuple[str, ...]:
     """Put models and their stand-ins in order, each once, and only those that speak the dialect.
 
-    Embeddings get no stand-ins: vectors of different models do not compare.
+    For embeddings only deployments of one model stand in for one another: vectors of different
+    models do not compare.
     """
-    further = [] if dialect == "embeddings" else fallbacks
-    ordered = dict.fromkeys([*models, *further])
-    return tuple(model for model in ordered if index.speaks(model, dialect))
+    found = [one for one in dict.fromkeys([*models, *fallbacks]) if index.speaks(one, dialect)]
+    if dialect == "embeddings" and found:
+        model_id = found[0].partition("/")[2]
+        deployments = [found[0], *index.deployments(model_id)]
+        found = [one for one in dict.fromkeys(deployments) if index.speaks(one, dialect)]
+    return tuple(found)
 
 
 def _same(left: str, right: str) -> bool:

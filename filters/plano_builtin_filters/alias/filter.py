@@ -41,27 +41,40 @@ class Alias(Filter[AliasConfig]):
         if requested is not None and not isinstance(requested, str):
             raise BadRequest('"model" must be a string', param="model")
         name = (requested or "").strip()
+        if len(name) > core.LONGEST:
+            raise self._unknown(name)
+        fallbacks: tuple[str, ...] = ()
         if name in core.UNNAMED:
             models, how = self._unnamed(name)
-            explicit, fallbacks = False, models[1:]
+            explicit = False
         else:
             resolution = self._index.resolve(name)
             if resolution is None:
                 raise self._unknown(name)
             models, how, explicit = resolution.models, resolution.how, True
             fallbacks = tuple(self._index.fallbacks(models[0], self.config.fallback))
-        if exchange.request.headers.get(FALLBACK_HEADER, "").lower() == "off":
-            models, fallbacks = models[:1], ()
-        dialect = exchange.dialect
-        first = models if explicit else models[:1]
-        found = core.candidates(first, fallbacks, dialect, self._index)
+        only = exchange.request.headers.get(FALLBACK_HEADER, "").lower() == "off"
+        if only:
+            how += ", and no other: the request says so"
+            fallbacks = ()
+        found = core.candidates(models, fallbacks, exchange.dialect, self._index)
         if not found:
             spoken = ", ".join(sorted(self._index.dialects(models[0])))
             raise BadRequest(
-                f"{models[0]} does not speak {dialect}; its provider speaks {spoken}", param="model"
+                f"{models[0]} does not speak {exchange.dialect}; its provider speaks {spoken}",
+                param="model",
             )
+        found = found[:1] if only else found
         exchange.decide(how, requested=name, candidates=list(found))
+        self._tell_left_out(exchange, (*models, *fallbacks))
         return Candidates(found, name, explicit)
+
+    def _tell_left_out(self, exchange: Exchange, models: tuple[str, ...]) -> None:
+        """Record which models cannot serve the request because of its dialect."""
+        dialect = exchange.dialect
+        out = [one for one in dict.fromkeys(models) if not self._index.speaks(one, dialect)]
+        if out:
+            exchange.decide(f"left out, no {dialect} there: {', '.join(out)}", left_out=out)
 
     def _unnamed(self, name: str) -> tuple[tuple[str, ...], str]:
         models = tuple(dict.fromkeys(self._index.unnamed()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import Field, model_validator
 
 from plano_filters import FilterConfig
@@ -19,6 +21,11 @@ ASYMMETRIC = (
     "ES512",
     "EdDSA",
 )
+
+
+def _is_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 class KeyEntry(FilterConfig):
@@ -62,6 +69,8 @@ class JWTConfig(FilterConfig):
     def _one_source(self) -> JWTConfig:
         if (self.jwks_url is None) == (self.jwks_file is None):
             raise ValueError("jwt needs one of jwks_url and jwks_file")
+        if self.jwks_url is not None and not _is_url(self.jwks_url):
+            raise ValueError("jwks_url must be a URL with http:// or https:// and a host")
         wrong = [name for name in self.algorithms if name not in ASYMMETRIC]
         if wrong:
             raise ValueError(f"algorithms must be asymmetric ones, not {', '.join(wrong)}")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from plano_builtin_filters.auth import core
 from plano_builtin_filters.auth.config import AuthConfig
@@ -33,32 +32,39 @@ class Auth(Filter[AuthConfig]):
 
     async def on_request(self, exchange: Exchange) -> None:
         headers = exchange.request.headers
-        refusal = "missing or unknown API key"
-        for shown in core.credentials(headers, self.config.header):
-            try:
-                principal = await self._principal(shown.text)
-            except Unauthorized as error:
-                refusal = error.detail
-                continue
-            if principal is not None:
-                # The key was for us. What the provider is shown is configured, or another header.
-                del headers[shown.header]
-                exchange.state.put(principal)
-                exchange.decide(f"{principal.id} is let in", principal=principal.id)
-                return
-        raise Unauthorized(refusal, headers={"www-authenticate": "Bearer"})
+        shown = core.credentials(headers, self.config.header)
+        try:
+            accepted, principal = self._by_key(shown) or await self._by_token(shown)
+        except Unauthorized as error:
+            error.headers["www-authenticate"] = "Bearer"
+            raise
+        for one in shown:
+            # The credential was for us, wherever it stands; providers are shown what is configured.
+            if one.text == accepted:
+                del headers[one.header]
+        exchange.state.put(principal)
+        exchange.decide(f"{principal.id[:200]} is let in", principal=principal.id[:200])
 
-    async def _principal(self, text: str) -> Principal | None:
-        """Return whose credential it is; None if nobody's.
+    def _by_key(self, shown: Sequence[core.Credential]) -> tuple[str, Principal] | None:
+        """Return the first credential that is a known key, and whose it is."""
+        for one in shown:
+            holder = self._ring.holder(one.text)
+            if holder is not None:
+                return one.text, Principal(holder)
+        return None
+
+    async def _by_token(self, shown: Sequence[core.Credential]) -> tuple[str, Principal]:
+        """Return the first credential that is a valid token, and whose it is.
 
         Raises:
-            Unauthorized: It is a token, and not a valid one.
+            Unauthorized: There is none.
         """
-        holder = self._ring.holder(text)
-        if holder is not None:
-            return Principal(holder)
-        if self._tokens is None or not core.looks_like_jwt(text):
-            return None
-        claims: Mapping[str, Any] = await self._tokens.verify(text)
-        assert self.config.jwt is not None  # noqa: S101 - there are tokens only then
-        return Principal(str(claims[self.config.jwt.principal_claim]), claims)
+        refusal = "missing or unknown API key"
+        for one in shown:
+            if self._tokens is None or not core.looks_like_jwt(one.text):
+                continue
+            try:
+                return one.text, await self._tokens.principal(one.text)
+            except Unauthorized as error:
+                refusal = error.detail
+        raise Unauthorized(refusal)

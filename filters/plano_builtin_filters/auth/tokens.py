@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from plano_builtin_filters.auth.config import JWTConfig
-from plano_filters import FactoryContext, Unauthorized, Unavailable
+from plano_filters import FactoryContext, Principal, Unauthorized, Unavailable
 
 if TYPE_CHECKING:
     import jwt
@@ -69,7 +69,20 @@ class Tokens:
             refresher.cancel()
             await asyncio.wait([refresher])
 
-    async def verify(self, token: str) -> Mapping[str, Any]:
+    async def principal(self, token: str) -> Principal:
+        """Return whose token it is.
+
+        Raises:
+            Unauthorized: It is not valid, or does not say.
+            Unavailable: The keys could not be fetched yet.
+        """
+        claims = await self._claims(token)
+        who = claims.get(self._config.principal_claim)
+        if not isinstance(who, str) or not who.strip():
+            raise Unauthorized(f'the token\'s "{self._config.principal_claim}" is no name')
+        return Principal(who, claims)
+
+    async def _claims(self, token: str) -> Mapping[str, Any]:
         """Return the claims of a token.
 
         Raises:
@@ -113,7 +126,8 @@ class Tokens:
     async def _look_again(self) -> None:
         """Fetch the keys because a token names one we do not have; not too often."""
         async with self._fetching:
-            if self._context.clock.now() - self._fetched < UNKNOWN_KEY_SECONDS and self._keys:
+            wait = UNKNOWN_KEY_SECONDS if self._keys else RETRY_SECONDS
+            if self._context.clock.now() - self._fetched < wait:
                 return
             await self._fetch()
 
@@ -168,4 +182,9 @@ class Tokens:
             keys = self._jwt.PyJWKSet.from_dict(document).keys
         except self._jwt.PyJWTError as error:
             raise ValueError(f"no key set: {error}") from None
-        return {key.key_id: key for key in keys if key.key_type != "oct"}
+        found: dict[str | None, jwt.PyJWK] = {}
+        for key in keys:
+            name: object = key.key_id  # whatever stood in the document
+            if key.key_type != "oct" and (name is None or isinstance(name, str)):
+                found[name] = key
+        return found

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Final
 
-from plano_builtin_filters.upstream.attempt import CLOSE_SECONDS, Answer, describe
+from plano_builtin_filters.upstream.attempt import Answer, describe
 from plano_builtin_filters.upstream.ending import Ending
+from plano_builtin_filters.upstream.source import Deadlines, Source, Stop
 from plano_filters import GatewayError, UpstreamFailed, UpstreamTimeout
 from plano_filters.dialect import Dialect, keep_alive
 from plano_filters.sse import Splitter
 
 MAX_HELD: Final = 1024 * 1024
 """Bytes of one incomplete event to hold; a larger one is relayed as it comes."""
-QUEUED: Final = 16
-"""Chunks read ahead of a slow client; then the provider is no longer read."""
 LINGER_SECONDS: Final = 0.1
-"""For the end of a stream to arrive behind its last event; then its connection can be used again."""
-SLOW_CLIENT_CHECK: Final = 0.5
-"""Seconds between looks at the clock while a slow client has not taken what is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds. `total` counts from the start of the relay."""
-
-    idle: float
-    total: float
-    keep_alive: float
-    """0 for never."""
+"""For a stream's end to arrive behind its last event, so that its connection can be used again."""
 
 
 async def relay(
@@ -62,34 +47,42 @@ async def relay(
     """
     if answer.rest is None:
         raise ValueError("only a stream can be relayed")
-    splitter = answer.splitter
-    blocks = _Compressed() if splitter is None else _Events(splitter, dialect, watch)
-    source = _Source(answer.rest, deadlines)
+    blocks = _blocks(answer.splitter, dialect, watch)
+    source = Source(answer.rest, deadlines)
+    block: bytes | Stop = answer.body
     try:
         source.start()
-        if answer.body:
-            blocks.see(answer.body)
-            yield answer.body
-        while not blocks.over:
-            item = await source.next()
-            if isinstance(item, _Stop):
-                tail = blocks.end(broken=item.error is not None)
-                if tail:
-                    yield tail
-                if not blocks.complete(broken=item.error is not None):
-                    raise _broken(item.error)
-                break
-            if item is not None:
-                block = blocks.take(item)
-                if block:
-                    yield block
-            elif blocks.between_events:
-                yield keep_alive(dialect)
+        blocks.see(answer.body)
+        while not isinstance(block, Stop):
+            if block:
+                yield block
+            if blocks.over:
+                return
+            block = await _next(source, blocks, dialect)
+        tail = blocks.end(broken=block.error is not None)
+        if tail:
+            yield tail
+        if not blocks.complete(broken=block.error is not None):
+            raise _broken(block.error)
     finally:
         if blocks.over:
             resources.push_async_callback(source.stop, LINGER_SECONDS)
         else:
             await source.stop()
+
+
+def _blocks(
+    splitter: Splitter | None, dialect: Dialect, watch: Callable[[bytes], None]
+) -> _Events | _Compressed:
+    return _Compressed() if splitter is None else _Events(splitter, dialect, watch)
+
+
+async def _next(source: Source, blocks: _Events | _Compressed, dialect: Dialect) -> bytes | Stop:
+    """Return what may be relayed next: events, a sign of life, nothing yet, or the end."""
+    item = await source.next()
+    if item is None:
+        return keep_alive(dialect) if blocks.between_events else b""
+    return item if isinstance(item, Stop) else blocks.take(item)
 
 
 class _Events:
@@ -101,6 +94,7 @@ class _Events:
         self._splitter = splitter
         self._ending = Ending(dialect)
         self._watch = watch
+        self._last = b""
         self._torn = False
         """Part of an event has been relayed, because it was too large to hold."""
 
@@ -112,10 +106,11 @@ class _Events:
     @property
     def over(self) -> bool:
         """Whether the stream needs no end: its last event has been relayed."""
-        return self._ending.over
+        return self._ending.over and not self._splitter.rest and self._last != b"\r"
 
     def see(self, block: bytes) -> None:
         """Look at what is relayed."""
+        self._last = block[-1:]
         self._ending.see(block)
         self._watch(block)
 
@@ -176,106 +171,3 @@ def _broken(error: Exception | None) -> GatewayError:
     failed = UpstreamFailed(f"the provider {describe(error)} in the middle of its answer")
     failed.__cause__ = error
     return failed
-
-
-@dataclass(frozen=True, slots=True)
-class _Stop:
-    """The end of what the provider sent, and why."""
-
-    error: Exception | None
-
-
-class _Source:
-    """Reads a provider's stream in a task of its own, and watches the clock.
-
-    A read cannot be given up and taken up again, so it runs beside the relay, which can then say
-    something while nothing arrives.
-    """
-
-    def __init__(self, chunks: AsyncIterator[bytes], deadlines: Deadlines) -> None:
-        self._chunks = chunks
-        self._deadlines = deadlines
-        self._queue: asyncio.Queue[bytes | _Stop | None] = asyncio.Queue(QUEUED)
-        self._loop = asyncio.get_running_loop()
-        self._last_chunk = self._last_sign = self._loop.time()
-        self._end = self._last_chunk + deadlines.total
-        self._held: _Stop | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        """Start reading."""
-        self._reader = asyncio.create_task(self._read(), name="relay-reader")
-        self._watch()
-
-    async def next(self) -> bytes | _Stop | None:
-        """Return what has arrived as one; None when it is time for a sign of life."""
-        if self._held is not None:
-            held, self._held = self._held, None
-            return held
-        item = await self._queue.get()
-        if not isinstance(item, bytes) or self._queue.empty():
-            return item
-        chunks = [item]
-        while not self._queue.empty():
-            following = self._queue.get_nowait()
-            if isinstance(following, _Stop):
-                self._held = following
-            elif following is not None:
-                chunks.append(following)
-        return b"".join(chunks)
-
-    async def stop(self, linger: float = 0.0) -> None:
-        """Stop reading, if it does not end by itself within some seconds."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._reader is None or self._reader.done():
-            return
-        if linger > 0:
-            await asyncio.wait([self._reader], timeout=linger)
-        self._reader.cancel()
-        await asyncio.wait([self._reader], timeout=CLOSE_SECONDS)
-
-    async def _read(self) -> None:
-        error: Exception | None = None
-        try:
-            async for chunk in self._chunks:
-                self._last_chunk = self._loop.time()
-                if self._queue.full():
-                    await self._queue.put(chunk)
-                    self._last_chunk = self._loop.time()  # the client was slow, not the provider
-                else:
-                    self._queue.put_nowait(chunk)
-        except Exception as broken:  # noqa: BLE001 - whatever it is, the client must be told
-            error = broken
-        await self._queue.put(_Stop(error))
-
-    def _watch(self) -> None:
-        """Look at the clock, and again when the nearest deadline is due."""
-        now, limits = self._loop.time(), self._deadlines
-        if now >= self._end:
-            self._fail(f"the answer took longer than {limits.total:.3g} s")
-            return
-        if not self._queue.empty():
-            self._timer = self._loop.call_at(min(now + SLOW_CLIENT_CHECK, self._end), self._watch)
-            return
-        idle_at = self._last_chunk + limits.idle
-        if now >= idle_at:
-            self._fail(f"the provider was silent for {limits.idle:g} s")
-            return
-        due = min(self._end, idle_at)
-        if limits.keep_alive > 0:
-            sign_at = max(self._last_chunk, self._last_sign) + limits.keep_alive
-            if now >= sign_at:
-                self._last_sign = now
-                self._queue.put_nowait(None)
-                sign_at = now + limits.keep_alive
-            due = min(due, sign_at)
-        self._timer = self._loop.call_at(due, self._watch)
-
-    def _fail(self, text: str) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-        if self._queue.full():
-            self._queue.get_nowait()  # it will not be sent any more: the deadline is over
-        self._queue.put_nowait(_Stop(UpstreamTimeout(text)))

@@ -16,7 +16,8 @@ from plano_builtin_filters.upstream import headers, target
 from plano_builtin_filters.upstream.attempt import Answer, Limits, send
 from plano_builtin_filters.upstream.config import UpstreamConfig
 from plano_builtin_filters.upstream.notes import Notes
-from plano_builtin_filters.upstream.relay import Deadlines, relay
+from plano_builtin_filters.upstream.relay import relay
+from plano_builtin_filters.upstream.source import Deadlines
 from plano_builtin_filters.upstream.target import Target
 from plano_filters import (
     Attempt,

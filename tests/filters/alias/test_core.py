@@ -106,6 +106,13 @@ def test_embeddings_have_no_stand_ins() -> None:
     assert found == ("openai/gpt-4o",)
 
 
+def test_deployments_of_one_model_stand_in_for_one_another() -> None:
+    """Also for embeddings, also when one is named in full."""
+    found = candidates(["vllm/twin"], ["openai/gpt-4o"], "embeddings", INDEX)
+
+    assert found == ("vllm/twin", "openai/twin")
+
+
 def test_a_model_that_does_not_speak_the_dialect_is_no_candidate() -> None:
     """Anthropic has no Responses API, OpenAI has."""
     found = candidates(["anthropic/claude"], ["openai/gpt-4o"], "responses", INDEX)

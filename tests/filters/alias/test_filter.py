@@ -76,6 +76,25 @@ async def test_fallback_can_be_switched_off() -> None:
     assert by_header.state[Candidates].models == ("openai/gpt-4o",)
 
 
+async def test_what_cannot_serve_is_left_out_and_said() -> None:
+    """A fallback that does not speak the dialect is no candidate."""
+    exchange = make_exchange({"model": "fast"}, path="/v1/responses")
+
+    await run(exchange)
+
+    assert exchange.state[Candidates].models == ("openai/gpt-4o",)
+    assert exchange.decisions[-1].text == "left out, no responses there: mistral/small"
+
+
+async def test_an_endless_name_is_not_repeated() -> None:
+    """Not in the answer, and not in the log."""
+    response = await run(make_exchange({"model": "groq/" + "x" * 100_000}))
+
+    assert response.status == 404
+    assert isinstance(response.body, bytes)
+    assert len(response.body) < 1000
+
+
 async def test_an_unknown_model_is_404_with_a_suggestion() -> None:
     """In the caller's dialect, with the parameter named."""
     response = await run(make_exchange({"model": "gpt-4oo"}))

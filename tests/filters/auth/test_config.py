@@ -21,9 +21,11 @@ JWT = {"issuer": "https://id", "audience": "gw", "jwks_url": "https://id/keys"}
         ({"keys": [{"id": "a"}]}, "key"),
         ({"jwt": {**JWT, "algorithms": ["HS256"]}}, "asymmetric"),
         ({"jwt": {**JWT, "algorithms": ["none"]}}, "asymmetric"),
+        ({"jwt": {**JWT, "jwks_url": "id.example/keys"}}, "must be a URL"),
+        ({"jwt": {**JWT, "jwks_url": "file:///keys"}}, "must be a URL"),
         ({"jwt": {"issuer": "i", "audience": "a"}}, "one of jwks_url and jwks_file"),
         ({"jwt": {**JWT, "jwks_file": "/k"}}, "one of jwks_url and jwks_file"),
-        ({"jwt": {"jwks_url": "u", "audience": "a"}}, "issuer"),
+        ({"jwt": {"jwks_url": "https://u", "audience": "a"}}, "issuer"),
         ({"key": "x"}, "key"),
     ],
 )

@@ -80,6 +80,16 @@ async def test_with_a_header_of_its_own_the_other_credential_passes() -> None:
     assert "x-gateway-key" not in exchange.request.headers
 
 
+async def test_a_key_that_is_shown_twice_is_taken_away_twice() -> None:
+    """No copy of it travels on."""
+    key = "sk-team-a-0123456789"
+    exchange = asking(authorization=f"Bearer {key}", x_api_key=key, api_key=key)
+
+    await exercise(auth(), exchange)
+
+    assert all(key not in value for value in exchange.request.headers.values())
+
+
 # Tokens
 
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -179,12 +189,13 @@ def forged_with_public_key() -> str:
         (token(aud="other"), "InvalidAudienceError"),
         (token(exp=None), "MissingRequiredClaimError"),
         (token(sub=None), "MissingRequiredClaimError"),
+        (token(sub=" "), "is no name"),
         (token(nbf=NOW - 1), "ImmatureSignatureError"),
         (token(STRANGER), "InvalidSignatureError"),
         (token(STRANGER, "other"), "unknown key"),
         (forged_with_public_key(), "InvalidAlgorithmError"),
         (
-            jwt.encode(CLAIMS, None, algorithm="none", headers={"kid": "r1"}),
+            jwt.encode(CLAIMS, "", algorithm="none", headers={"kid": "r1"}),
             "InvalidAlgorithmError",
         ),
         ("eyJ.x.y", "malformed"),
@@ -221,10 +232,15 @@ async def test_without_keys_yet_it_is_unavailable_and_then_recovers() -> None:
     """An identity provider that is down at the start does not stop the gateway."""
     provider = Provider(jwk(RSA_KEY, "r1"))
     provider.up = False
-    under_test = with_tokens(provider)
+    clock = StoppedClock()
+    under_test = with_tokens(provider, clock)
     async with under_test.lifespan():
         before, _ = await ask(under_test, token())
+        for _ in range(5):
+            await ask(under_test, token(kid="forged"))
+        assert provider.asked == 1
         provider.up = True
+        clock._now += 16
         after, _ = await ask(under_test, token())
 
     assert (before.status, before.headers["retry-after"]) == (503, "5")
@@ -242,6 +258,31 @@ async def test_the_last_keys_stay_when_the_provider_goes_down() -> None:
         known, _ = await ask(under_test, token())
 
     assert (unknown.status, known.status) == (401, 200)
+
+
+async def test_odd_keys_in_a_key_set_are_left_out() -> None:
+    """One broken entry does not keep the others from working."""
+    odd = {**jwk(RSA_KEY, "x"), "kid": ["a"]}
+    under_test = with_tokens(Provider(odd, jwk(RSA_KEY, "r1")))
+    async with under_test.lifespan():
+        response, _ = await ask(under_test, token())
+
+    assert response.status == 200
+
+
+async def test_a_known_key_needs_no_identity_provider() -> None:
+    """A token beside it may be anyone's."""
+    provider = Provider()
+    provider.up = False
+    transport = httpx.MockTransport(provider)
+    jwt_config = {"issuer": "i", "audience": "a", "jwks_url": "https://id.example/keys"}
+    config = AuthConfig.model_validate({"keys": KEYS, "jwt": jwt_config})
+    context = make_context(clock=StoppedClock(), transport=lambda: transport)
+    exchange = asking(authorization=f"Bearer {token()}", x_api_key="sk-team-a-0123456789")
+
+    response = await exercise(Auth(config, context), exchange)
+
+    assert response.status == 200
 
 
 async def test_keys_can_be_a_file(tmp_path: Any) -> None:

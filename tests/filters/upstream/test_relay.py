@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from plano_builtin_filters.upstream import relay as relaying
 from plano_builtin_filters.upstream.attempt import Answer
-from plano_builtin_filters.upstream.relay import Deadlines, relay
+from plano_builtin_filters.upstream.relay import relay
+from plano_builtin_filters.upstream.source import QUEUED, Deadlines
 from plano_filters import UpstreamFailed, UpstreamTimeout
 from plano_filters.dialect import Dialect
 from plano_filters.sse import Splitter
@@ -115,7 +116,19 @@ async def test_only_done_ends_a_stream_early() -> None:
     """In the other dialects providers may say something behind the last event; it is relayed."""
     last = b'data: {"type":"response.completed"}\n\n'
 
-    assert await relayed(last, DONE, dialect="responses") == ([last, DONE], None)
+    out, error = await relayed(last, DONE, dialect="responses")
+
+    assert (b"".join(out), error) == (last + DONE, None)
+
+
+@pytest.mark.parametrize("cut", range(1, 16))
+async def test_the_last_event_arrives_whole_wherever_it_is_cut(cut: int) -> None:
+    """Even the second half of its last line break is relayed."""
+    last = b"data: [DONE]\r\n\r\n"
+
+    out, error = await relayed(last[:cut], last[cut:])
+
+    assert (b"".join(out), error) == (last, None)
 
 
 async def test_a_last_event_without_its_blank_line_counts() -> None:
@@ -182,7 +195,7 @@ async def test_an_unexpected_error_of_the_transport_is_told_too() -> None:
 async def test_a_slow_client_is_not_the_providers_silence() -> None:
     """While the client has not taken what is there, the idle deadline stands still."""
     short = Deadlines(idle=0.03, total=60, keep_alive=0)
-    many = [b"data: %d\n\n" % number for number in range(3 * relaying.QUEUED)]
+    many = [b"data: %d\n\n" % number for number in range(3 * QUEUED)]
     answer = Answer(200, [], b"data: first\n\n", chunks(*many, DONE), Splitter())
     out = []
     async with AsyncExitStack() as resources:

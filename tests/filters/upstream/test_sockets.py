@@ -101,6 +101,20 @@ async def test_a_plain_answer_and_its_connection() -> None:
         assert b"transfer-encoding" not in head.lower()
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_connections_are_used_again(stream: bool) -> None:
+    """An answer that was read to its end leaves its connection for the next request."""
+    async with standing() as stand:
+        for _ in range(3):
+            response, exchange = await stand.ask(stream=stream)
+            if stream:
+                await read(response)
+            await stand.chain.complete(exchange, Outcome(200))
+
+        assert len(stand.provider.requests) == 3
+        assert len(stand.provider._connections) == 1
+
+
 async def test_a_large_body_arrives_whole() -> None:
     """Two mebibytes go up with their length, not chunked."""
     async with standing() as stand:

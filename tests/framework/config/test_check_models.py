@@ -129,6 +129,20 @@ def test_a_key_that_is_not_used_is_told() -> None:
     ) == ["3:23 openai/a passes the client's credential on, so its access_key is not used"]
 
 
+def test_a_provider_without_a_credential_is_told() -> None:
+    """It would be refused, unless it needs none or is a server of the user's own."""
+    entries = (
+        "model: openai/a",
+        "model: openai/*, passthrough_auth: true",
+        "model: mock/a",
+        "model: openai/b, base_url: 'http://localhost:8000'",
+    )
+    assert warnings_of(providers(*entries)) == [
+        "3:13 openai/a has no access_key, so every request to it will be refused "
+        "(access_key: $OPENAI_API_KEY)"
+    ]
+
+
 DECLARED = "(declared: openai/gpt-4o, anthropic/claude-sonnet-4-5)"
 
 

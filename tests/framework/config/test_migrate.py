@@ -106,12 +106,12 @@ def test_a_moved_preference_is_reported_where_it_stands() -> None:
 
 def test_llm_providers_is_model_providers() -> None:
     """The old key works, with a warning, and its mistakes keep their place."""
-    text = "version: v0.3.0\nllm_providers:\n  - {model: openai/gpt-4o, defualt: true}\n"
+    text = "version: v0.3.0\nllm_providers:\n  - {model: mock/gpt-4o, defualt: true}\n"
 
-    assert read(text).document.model_providers[0].model == "openai/gpt-4o"
+    assert read(text).document.model_providers[0].model == "mock/gpt-4o"
     assert warnings_of(text) == ["2:1 llm_providers is deprecated (rename it to model_providers)"]
     assert errors_of(text) == [
-        '3:28 unknown key "defualt" in model_providers[0] (did you mean "default"?)'
+        '3:26 unknown key "defualt" in model_providers[0] (did you mean "default"?)'
     ]
 
 
