@@ -28,6 +28,7 @@ from plano_filters.chain import Chain
 from plano_filters.compile import Services, compile_chain
 from plano_filters.config import Document, Loaded, Report, discover, load, zero_config
 from plano_filters.errors import NotFound
+from plano_filters.guards import Guard
 from plano_filters.meter import Meter
 from plano_filters.refusal import refuse, request_id
 from plano_filters.registry import Registry
@@ -64,6 +65,8 @@ class Service:
         """Counts reloads."""
         self.reload_error: str | None = None
         """What kept the last reload from happening; None if it happened."""
+        self.draining = False
+        """Set it to let every answer end its connection."""
         self._registry = registry or Registry.from_entry_points()
         document = loaded.document
         models = {entry.model for entry in document.model_providers if not entry.wildcard}
@@ -150,7 +153,12 @@ class Service:
                 message = f"the middleware cannot be built: {error}"
                 self.loaded.report.error(("middleware", index), message)
         self.loaded.report.raise_errors()
-        return app
+        return Guard(
+            app,
+            self.loaded.document.limits,
+            in_flight=lambda: self.gateway.in_flight,
+            closing=lambda: self.draining,
+        )
 
 
 class _Endpoints:
@@ -160,9 +168,7 @@ class _Endpoints:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1003})
-        elif scope["method"] == "OPTIONS":
+        if scope["method"] == "OPTIONS":
             made = request_id(Headers(scope=scope))
             headers = {"x-request-id": made, "request-id": made}
             await Response(status_code=204, headers=headers)(scope, receive, send)
@@ -222,8 +228,5 @@ async def _alive(request: Request) -> Response:
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] != "http":
-        await send({"type": "websocket.close", "code": 1003})
-        return
     path = scope["path"][:200]
     await refuse(NotFound(f"no such path: {path}; the API is under /v1/"), scope, send)

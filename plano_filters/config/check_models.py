@@ -48,6 +48,7 @@ def check_providers(document: Document, report: Report) -> None:
         return
     default = ""
     seen: set[str] = set()
+    models: set[str] = set()
     for index, entry in enumerate(document.model_providers):
         here: Path = ("model_providers", index)
         if not entry.provider or not entry.model_id:
@@ -63,12 +64,14 @@ def check_providers(document: Document, report: Report) -> None:
             )
         default = default or (entry.model if entry.default else "")
         name = entry.name or entry.model
-        if name in seen:
-            what = "name" if entry.name else "model"
+        if entry.model in models:
+            report.error((*here, "model"), f'"{entry.model}" is declared twice', hint="keep one")
+        elif name in seen:
             report.error(
-                (*here, what), f'"{name}" is declared twice', hint="give one of them another name"
+                (*here, "name"), f'"{name}" is declared twice', hint="give one of them another name"
             )
         seen.add(name)
+        models.add(entry.model)
 
 
 def check_aliases(document: Document, report: Report) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from plano_filters.config.migrate import CURRENT, LEGACY_LISTENERS, PROVIDER_KEYS, migrate
 from plano_filters.config.problems import Report
-from plano_filters.config.source import parse
+from plano_filters.config.source import LOADER, parse
 from plano_filters.errors import ConfigError
 
 Edit = tuple[int, int, int, int, str]
@@ -43,7 +43,7 @@ def rewrite(text: str, name: str) -> str:
             changed = step(changed, wanted)
         if parse(changed, name).tree != wanted:
             changed = _dump(wanted)
-    except (_TooClever, ConfigError):
+    except (_TooClever, ConfigError, yaml.YAMLError):
         changed = _dump(wanted)
     bom = _BOM if text.startswith(_BOM) else ""
     return bom + (changed.replace("\n", "\r\n") if "\r\n" in text else changed)
@@ -184,7 +184,7 @@ _STEPS: Final[tuple[Step, ...]] = (
 
 
 def _root(text: str) -> yaml.Node:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = yaml.compose(text, Loader=LOADER)
     if not isinstance(node, yaml.MappingNode):
         raise _TooClever
     return node

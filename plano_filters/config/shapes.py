@@ -39,13 +39,24 @@ def split_filters(tree: dict[str, Any], source: Source, report: Report) -> None:
             made = {"use": UNKNOWN, "enabled": False}
         target = ("filters", len(chain))
         source.origins[target] = ("filters", index)
-        if config_key is not None:
-            source.origins[*target, "config"] = ("filters", index, config_key)
-            source.values["filters", index, "use"] = source.keys["filters", index, config_key]
+        _remember_name(target, config_key, made.get("config"), source)
         chain.append(made)
     tree["filters"] = chain
     if remote:
         tree["remote_filters"] = remote
+
+
+def _remember_name(path: Path, key: str | None, config: Any, source: Source) -> None:
+    """Note where the name and the config of a one-key entry stand, nested entries included."""
+    if key is not None:
+        there = source.original(path)
+        source.values[*there, "use"] = source.keys[*there, key]
+        source.moved((*path, "config"), (*path, key))
+    nested = config.get("filters") if isinstance(config, dict) else None
+    for index, entry in enumerate(nested if isinstance(nested, list) else []):
+        made, name = normalise(entry)
+        if made is not None:
+            _remember_name((*path, "config", "filters", index), name, made.get("config"), source)
 
 
 def _misspelt(path: Path, entry: Any, report: Report) -> bool:

@@ -14,6 +14,7 @@ from plano_filters.config.words import Path
 def effective(document: Document) -> dict[str, Any]:
     """Return the document as plain data. A credential is `$NAME`, or `***` if it was literal."""
     dumped: dict[str, Any] = document.model_dump(mode="python", exclude_none=True)
+    dumped["filters"] = [*dumped.pop("remote_filters"), *dumped["filters"]]  # as in a file
     dumped = {key: value for key, value in dumped.items() if value not in ([], {}, ())}
     for provider in dumped.get("model_providers", []):
         provider["name"] = provider["name"] or provider["model"]

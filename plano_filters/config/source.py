@@ -15,7 +15,7 @@ from plano_filters.errors import ConfigError
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
-_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Span = tuple[int, int, int]
 """Line and column, from 0, and length."""
 Fault = tuple[str, Path, Span]
@@ -78,7 +78,7 @@ def parse(text: str, name: str) -> Source:
         raise ConfigError([Problem("error", f"{name} is larger than {MAX_BYTES} bytes")])
     try:
         _check_events(text, source)
-        node = yaml.compose(text, Loader=_LOADER)
+        node = yaml.compose(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = source.position(mark.line, mark.column, 1) if mark else None
@@ -106,7 +106,7 @@ def _failure(message: str, where: Position | None) -> ConfigError:
 def _check_events(text: str, source: Source) -> None:
     """Refuse what the tree would hide: aliases, several documents, bottomless nesting."""
     depth = documents = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=LOADER):
         mark: Any = event.start_mark
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1

@@ -16,8 +16,8 @@ from plano_filters.app import Service
 from plano_filters.config import Loaded
 from plano_filters.config.document import Listener
 from plano_filters.errors import ConfigError
+from plano_filters.guards import Guard
 from plano_filters.server.admin import Current, admin_app
-from plano_filters.server.guards import Guard
 from plano_filters.server.hypercorn import Server
 from plano_filters.server.options import Options, StartError
 from plano_filters.server.sockets import raise_file_limit, url_of
@@ -92,6 +92,7 @@ class Process:
     def stop(self) -> bool:
         """Begin the drain; say whether it had begun already."""
         before = self._stop.is_set()
+        self._service.draining = True
         self._stop.set()
         return before
 
@@ -148,14 +149,7 @@ class Process:
 
     def _server(self, listener: Listener, bound: socket.socket) -> Server:
         service, tls = self._service, listener.tls
-        guard = Guard(
-            service.app,
-            service.loaded.document.limits,
-            in_flight=lambda: service.gateway.in_flight,
-            closing=self._stop.is_set,
-            tls=tls is not None,
-        )
-        return Server(guard, bound, (tls.cert, tls.key) if tls else None)
+        return Server(service.app, bound, (tls.cert, tls.key) if tls else None)
 
     def _announce(self) -> None:
         urls = urls_of(self._sockets)

@@ -23,10 +23,10 @@ from plano_filters.app import check
 from plano_filters.config import Loaded
 from plano_filters.config.document import Listener
 from plano_filters.errors import ConfigError
+from plano_filters.guards import Guard
 from plano_filters.meter import Meter
 from plano_filters.server.admin import Current, admin_app
 from plano_filters.server.child import STABLE_SECONDS, Child, restart_delay
-from plano_filters.server.guards import Guard
 from plano_filters.server.hypercorn import Server
 from plano_filters.server.options import Options, StartError
 from plano_filters.server.process import ADMIN_DRAIN, announce, handle_signals, urls_of

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from os import environ
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from plano_filters.exchange import Exchange
@@ -33,7 +33,11 @@ class Metrics:
 
     def __init__(self, meter: Meter, models: Collection[str] = ()) -> None:
         self._models = frozenset(models)
-        histogram, counter, gauge = meter.histogram, meter.counter, meter.gauge
+        self._make_operation(meter.histogram)
+        self._make_gateway(meter)
+
+    def _make_operation(self, histogram: Callable[..., Histogram]) -> None:
+        """Make the instruments of the GenAI conventions."""
         self.duration = histogram(
             "gen_ai_client_operation_duration_seconds",
             "Time of an operation, retries and fallbacks included, to its last byte.",
@@ -76,40 +80,43 @@ class Metrics:
             names.DURATION_BUCKETS,
             _GEN_AI[:4],
         )
-        self.http = histogram(
+
+    def _make_gateway(self, meter: Meter) -> None:
+        """Make the instruments of HTTP and our own."""
+        self.http = meter.histogram(
             "http_server_request_duration_seconds",
             "Time of HTTP requests to the gateway.",
             names.HTTP_BUCKETS,
             ("http_request_method", "http_route", "http_response_status_code"),
         )
-        self.filter = histogram(
+        self.filter = meter.histogram(
             "plano_filter_duration_seconds",
             "Time of one hook of one filter.",
             names.FILTER_BUCKETS,
             ("filter", "phase", "action"),
         )
-        self.skipped = counter(
+        self.skipped = meter.counter(
             "plano_filter_skipped",
             "Filters skipped after an unexpected error.",
             ("filter", "error"),
         )
-        self.attempts = counter(
-            "plano_upstream_attempts", "Tries against providers.", ("target", "reason")
-        )
-        self.retries = counter(
-            "plano_upstream_retries", "Further tries of the same model.", ("target", "reason")
-        )
-        self.failovers = counter(
-            "plano_failovers", "Exchanges served by another than the first candidate.", ("target",)
-        )
-        self.overhead = histogram(
+        self.overhead = meter.histogram(
             "plano_overhead_seconds",
             "Time until the first byte that was not spent waiting for a provider.",
             names.OVERHEAD_BUCKETS,
         )
-        self.inflight = gauge("plano_inflight", "Exchanges being served.")
-        self.streams = gauge("plano_streams_open", "Streams being relayed.")
-        gauge("plano_build_info", "The version that runs.", ("version",), mode="max").labels(
+        self.inflight = meter.gauge("plano_inflight", "Exchanges being served.")
+        self.streams = meter.gauge("plano_streams_open", "Streams being relayed.")
+        self.attempts = meter.counter(
+            "plano_upstream_attempts", "Tries against providers.", ("target", "reason")
+        )
+        self.retries = meter.counter(
+            "plano_upstream_retries", "Further tries of the same model.", ("target", "reason")
+        )
+        self.failovers = meter.counter(
+            "plano_failovers", "Exchanges served by another than the first candidate.", ("target",)
+        )
+        meter.gauge("plano_build_info", "The version that runs.", ("version",), mode="max").labels(
             version(names.SERVICE)
         ).set(1)
 

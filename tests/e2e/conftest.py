@@ -27,6 +27,7 @@ model_providers:
   - {model: openai/main, access_key: $MAIN_KEY, base_url: $MAIN_URL, default: true}
   - {model: groq/backup, access_key: $BACKUP_KEY, base_url: $BACKUP_URL}
   - {model: openai/org/with:slash, access_key: $MAIN_KEY, base_url: $MAIN_URL}
+  - {model: anthropic/claude, access_key: $BACKUP_KEY, base_url: $BACKUP_URL}
   - {model: openai/refused, access_key: $MAIN_KEY, base_url: $REFUSED_URL}
   - {model: openai/nowhere, access_key: $MAIN_KEY, base_url: "http://nowhere.invalid/v1"}
 model_aliases: {fast: {target: main}}

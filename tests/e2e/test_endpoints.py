@@ -7,8 +7,9 @@ import struct
 
 import openai
 import pytest
+from openai.types.responses import ResponseStreamEvent
 
-from tests.e2e.conftest import Stand
+from tests.e2e.conftest import Stand, read_into
 from tests.support import behaviours
 from tests.support.answers import SAID, response_document, response_events
 
@@ -64,6 +65,20 @@ async def test_responses_streamed(stand: Stand) -> None:
     ]
 
 
+async def test_a_response_that_breaks_off(stand: Stand) -> None:
+    """A streamed response without its last event ends with an error the SDK raises."""
+    stand.main.script(behaviours.sse(response_events("main")[:2]))
+    stream = await stand.sdk.responses.create(model="main", input="Hello", stream=True)
+    events: list[ResponseStreamEvent] = []
+    with pytest.raises(openai.APIError):
+        await read_into(events, stream)
+
+    assert [event.type for event in events][:2] == [
+        "response.created",
+        "response.output_text.delta",
+    ]
+
+
 async def test_models(stand: Stand) -> None:
     """Every declared model and alias is listed, in order."""
     listed = [model.id async for model in stand.sdk.models.list()]
@@ -72,6 +87,7 @@ async def test_models(stand: Stand) -> None:
         "openai/main",
         "groq/backup",
         "openai/org/with:slash",
+        "anthropic/claude",
         "openai/refused",
         "openai/nowhere",
         "fast",

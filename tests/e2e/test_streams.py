@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ from openai.types.chat import ChatCompletionChunk
 from tests.e2e.conftest import Stand, read_into
 from tests.support import behaviours
 from tests.support.answers import chat_events
-from tests.support.provider import Behaviour, Reply
+from tests.support.provider import Behaviour, Reply, echo
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -139,6 +140,39 @@ async def test_a_slow_reader_slows_the_provider(stand: Stand) -> None:
     assert 0 < sent < 1_000
     async with asyncio.timeout(5):
         await request.disconnected.wait()
+
+
+async def test_clients_that_leave_cost_nothing_in_the_end(stand: Stand) -> None:
+    """After a hundred clients that left, no connection is held and everybody is served."""
+    stand.main.default = behaviours.endless()
+    before = open_files(stand)
+
+    async def leave(number: int) -> None:
+        async with stand.http.stream("POST", CHAT, json=STREAM) as answer:
+            if number % 2:
+                chunks = answer.aiter_raw()
+                await anext(chunks)
+
+    for _ in range(5):
+        await asyncio.gather(*(leave(number) for number in range(20)))
+    async with asyncio.timeout(10):
+        for request in stand.main.requests:
+            await request.disconnected.wait()
+
+    stand.main.default = echo
+    answers = await asyncio.gather(
+        *(stand.http.post(CHAT, json={"model": "main"}) for _ in range(30))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(stand.main.requests) == 130
+    # Idle connections to the provider and of this client stay open, at most thirty each.
+    assert open_files(stand) <= before + 60
+
+
+def open_files(stand: Stand) -> int:
+    """Return how many files and sockets the gateway has open; 0 where that cannot be seen."""
+    folder = Path(f"/proc/{stand.gateway.process.pid}/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
 async def test_many_streams_at_once_do_not_mix(stand: Stand) -> None:

@@ -148,6 +148,15 @@ def test_middleware_that_refuses_its_options_is_a_problem() -> None:
         service(extra)
 
 
+async def test_the_documents_limits_hold_under_any_server() -> None:
+    """The guard is part of the app, not of our own server."""
+    async with served(service("limits: {headers: 10}\n")) as client:
+        many = {f"x-{number}": "y" for number in range(20)}
+        status, _, text = await ask(client, "GET", "/v1/models", headers=many)
+
+    assert (status, json.loads(text)["error"]["code"]) == (431, "headers_too_large")
+
+
 async def test_a_reload_changes_the_chain_and_counts() -> None:
     """New requests see the new document; the generation says how often that happened."""
     made = service()

@@ -103,6 +103,36 @@ def response_events(model: str) -> list[bytes]:
     ]
 
 
+def message_document(model: str, text: str = SAID) -> dict[str, Any]:
+    """Return a message of Anthropic's dialect."""
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 5, "output_tokens": 4},
+    }
+
+
+def message_events(model: str) -> list[bytes]:
+    """Return a message of Anthropic's dialect as events."""
+    begun = {**message_document(model), "content": [], "stop_reason": None}
+    ended = {"stop_reason": "end_turn", "stop_sequence": None}
+    steps: list[dict[str, Any]] = [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        _text_delta("Hello "),
+        _text_delta("there"),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 4}},
+        {"type": "message_stop"},
+    ]
+    return [event(step, step["type"]) for step in steps]
+
+
 def error_document(status: int, code: str = "scripted") -> dict[str, Any]:
     """Return an error of OpenAI's shape."""
     message = f"the provider says {status}"
@@ -113,6 +143,11 @@ def event(document: dict[str, Any], name: str = "") -> bytes:
     """Write one server-sent event."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {json.dumps(document)}\n\n".encode()
+
+
+def _text_delta(text: str) -> dict[str, Any]:
+    delta = {"type": "text_delta", "text": text}
+    return {"type": "content_block_delta", "index": 0, "delta": delta}
 
 
 def _chunk(model: str, delta: dict[str, Any], finish: str | None) -> dict[str, Any]:

@@ -26,11 +26,15 @@ def providers(*entries: str) -> str:
         ),
         (
             ["model: openai/a", "model: openai/a"],
-            ['4:13 "openai/a" is declared twice (give one of them another name)'],
+            ['4:13 "openai/a" is declared twice (keep one)'],
+        ),
+        (
+            ["model: openai/a", "model: openai/a, name: second"],
+            ['4:13 "openai/a" is declared twice (keep one)'],
         ),
         (
             ["model: openai/*", "model: openai/*"],
-            ['4:13 "openai/*" is declared twice (give one of them another name)'],
+            ['4:13 "openai/*" is declared twice (keep one)'],
         ),
         (
             ["model: openai/a, name: x", "model: openai/b, name: x"],
@@ -99,7 +103,6 @@ def test_each_mistake_of_a_provider_is_told(entries: list[str], told: list[str] 
 @pytest.mark.parametrize(
     "entries",
     [
-        ["model: openai/a", "model: openai/a, name: second"],
         ["model: openai/gpt-4o", "model: azure_openai/gpt-4o, base_url: 'https://a'"],
         ["model: together_ai/meta-llama/Llama-3:8b"],
         ["model: inhouse/*, base_url: 'http://a/v1', provider_interface: anthropic"],
@@ -107,7 +110,7 @@ def test_each_mistake_of_a_provider_is_told(entries: list[str], told: list[str] 
     ],
 )
 def test_two_deployments_of_a_model_are_right(entries: list[str]) -> None:
-    """What is told apart by name or provider may share an id."""
+    """Deployments at different providers may share an id."""
     assert errors_of(providers(*entries)) == []
 
 
@@ -138,8 +141,10 @@ def test_a_provider_without_a_credential_is_told() -> None:
         "model: openai/b, base_url: 'http://localhost:8000'",
     )
     assert warnings_of(providers(*entries)) == [
-        "3:13 openai/a has no access_key, so every request to it will be refused "
-        "(access_key: $OPENAI_API_KEY)"
+        (
+            "3:13 openai/a has no access_key, so every request to it will be refused "
+            "(access_key: $OPENAI_API_KEY)"
+        )
     ]
 
 

@@ -9,8 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plano_filters.compile import compile_chain
 from plano_filters.config import Document, discover, load, load_text, zero_config
 from plano_filters.errors import ConfigError
+from plano_filters.registry import Registry
 from tests.framework.config.reading import EXAMPLES, PROVIDERS, read
 
 ZERO = [
@@ -105,9 +107,11 @@ def test_every_shape_of_planos_is_accepted_unchanged(example: Path) -> None:
     """What is not supported is told by name, and nothing else is wrong."""
     text = example.read_text()
 
-    strict, lenient = read(text).report, read(text, compat="warn").report
+    strict, lenient = read(text).report, read(text, compat="warn")
+    chain = compile_chain(lenient.document, Registry.from_entry_points(), lenient.report)
 
-    assert lenient.errors == []
+    assert lenient.report.errors == []
+    assert str(chain).startswith("alias -> ")
     assert all("not supported" in problem.message for problem in strict.errors)
     assert bool(strict.errors) == (example.stem == "agents")
 

@@ -118,3 +118,15 @@ def test_each_form_of_a_middleware() -> None:
 def test_what_is_no_middleware_is_refused(middleware: str, told: str) -> None:
     """At its place."""
     assert errors_of(PROVIDERS + f"middleware: {middleware}\n") == [told]
+
+
+def test_nested_filters_are_located_too() -> None:
+    """A mistake in the config of a filter inside a filter has its own place."""
+    loaded = read(PROVIDERS + "filters:\n  - upstream: {filters: [alias, {alias: {fallbak: 1}}]}\n")
+    path = ("filters", 0, "config", "filters", 1)
+    loaded.report.error((*path, "config", "fallbak"), "unknown", on_key=True)
+    loaded.report.error((*path, "use"), "no such filter")
+
+    found = [(p.position.line, p.position.column) for p in loaded.report.errors if p.position]
+
+    assert found == [(6, 42), (6, 34)]

@@ -58,8 +58,6 @@ def test_what_is_shown_can_be_loaded() -> None:
     """The output is a document that means the same."""
     for example in EXAMPLES:
         loaded = read(example.read_text(), compat="warn")
-        if loaded.document.remote_filters:
-            continue  # shown under a name of their own
         again = read(as_yaml(loaded.document))
 
         again.report.raise_errors()

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from plano_filters.config.document import Limits
-from plano_filters.server.guards import Guard
+from plano_filters.guards import Guard
 from plano_filters.server.hypercorn import Server
 from plano_filters.server.sockets import bind
 
@@ -79,7 +79,7 @@ async def serving(
 ) -> AsyncGenerator[Listening]:
     """Serve an app behind the guard, as a process does."""
     listening = bind("127.0.0.1", 0, "test", "try again")
-    guarded = Guard(app, limits or Limits(), tls=tls is not None, **guard)
+    guarded = Guard(app, limits or Limits(), **guard)
     server = Server(guarded, listening, tls, most=most)
     port = listening.getsockname()[1]
     await server.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from plano_filters.server.sockets import (
     bind_admin,
     bind_listeners,
     check_tls,
+    connection_limit,
     is_loopback,
     url_of,
 )
@@ -89,3 +91,27 @@ model_providers: [{model: mock/fast, default: true}]
 
     assert 'the certificate of listener "one" cannot be used' in str(failed.value)
     assert "plano.yaml:3" in str(failed.value)
+
+
+def test_a_ca_bundle_is_checked_before_anything_listens(tmp_path: Path) -> None:
+    """A bundle that is not there would make every provider unreachable."""
+    text = """version: v0.4.0
+model_providers: [{model: mock/fast, default: true}]
+overrides: {upstream_tls_ca_path: %s}
+"""
+    loaded = load_text(text % (tmp_path / "missing.pem"), name="plano.yaml")
+
+    with pytest.raises(ConfigError, match=r"the CA bundle .* cannot be used") as failed:
+        check_tls(loaded)
+
+    assert "plano.yaml:3" in str(failed.value)
+
+
+def test_clients_get_half_of_the_files() -> None:
+    """The other half is for providers; however few there are, somebody is served."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1048, hard))
+        assert connection_limit() == 500
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

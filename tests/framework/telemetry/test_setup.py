@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from opentelemetry.sdk.trace.sampling import ParentBased
 
 from plano_filters.config.document import Tracing
 from plano_filters.exchange import Outcome
@@ -164,4 +164,4 @@ def test_an_unsampled_parent_based_sampler_is_the_standard_one() -> None:
     made = _sampler(Tracing(), {"OTEL_TRACES_SAMPLER": "parentbased_always_off"})
 
     assert isinstance(made, ParentBased)
-    assert made.get_description() == ParentBased(ALWAYS_OFF).get_description()
+    assert "AlwaysOffSampler" in made.get_description()  # type: ignore[no-untyped-call]

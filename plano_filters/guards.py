@@ -34,7 +34,6 @@ class Guard:
         limits: Of the document.
         in_flight: How many exchanges are being served.
         closing: Whether clients should take their next request elsewhere.
-        tls: Whether the listener is encrypted; HTTP/2 is spoken only there.
     """
 
     def __init__(
@@ -44,22 +43,21 @@ class Guard:
         *,
         in_flight: Callable[[], int] = lambda: 0,
         closing: Callable[[], bool] = lambda: False,
-        tls: bool = False,
     ) -> None:
         self._app = app
         self._limits = limits
         self._in_flight = in_flight
         self._closing = closing
-        self._tls = tls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return  # the process starts and stops the app itself
+            await self._app(scope, receive, send)
+            return
         if scope["type"] != "http":
             await receive()
             await send({"type": "websocket.close", "code": 1003})
             return
-        if self._tls and scope["http_version"] == "2":
+        if scope["http_version"] == "2":
             send = _without_connection(send)
         elif self._closing():
             send = _with_close(send)
@@ -71,7 +69,8 @@ class Guard:
         await self._app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
-        if not self._tls and scope["http_version"] not in ("1.0", "1.1"):
+        if scope["scheme"] != "https" and scope["http_version"] not in ("1.0", "1.1"):
+            # HTTP/2 in clear text can be smuggled through a front that speaks only HTTP/1.1.
             raise HTTPVersionNotSupported("only HTTP/1.1 is served here", headers=_CLOSE)
         if len(scope.get("raw_path", b"")) + len(scope["query_string"]) > MAX_URL:
             raise URITooLong(f"the URL is longer than {MAX_URL} bytes", headers=_CLOSE)

@@ -6,7 +6,7 @@ import pytest
 
 from plano_filters.config.document import Limits
 from plano_filters.errors import BadRequest, HeadersTooLarge
-from plano_filters.server.guards import check_headers
+from plano_filters.guards import check_headers
 from tests.framework.server.raw import get, hello, serving
 
 Pairs = list[tuple[bytes, bytes]]
