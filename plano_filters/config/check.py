@@ -156,10 +156,6 @@ def _readers(document: Document) -> Iterator[tuple[Path, str]]:
     for section, keys in _READERS.items():
         for key in sorted(getattr(document, section).model_fields_set & keys.keys()):
             yield (section, key), keys[key]
-    for index, listener in enumerate(document.listeners):
-        for key in ("input_filters", "output_filters"):
-            if getattr(listener, key):
-                yield ("listeners", index, key), ""
 
 
 _READERS = {

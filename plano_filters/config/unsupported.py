@@ -9,6 +9,8 @@ from plano_filters.config.problems import Report
 from plano_filters.config.words import Path
 
 Compat = Literal["strict", "warn"]
+REMOTE: Final = ("input_filters", "output_filters")
+"""Keys of a listener that name remote filters."""
 Tell = Callable[[Path, str], None]
 
 UNSUPPORTED: Final = {
@@ -52,7 +54,20 @@ def drop_unsupported(tree: dict[str, Any], report: Report, compat: Compat) -> No
                 tell((section, key), f"{section}.{key} is not supported; {why}")
     listeners = tree.get("listeners")
     if isinstance(listeners, list):
-        tree["listeners"] = [_listener(i, one, tell) for i, one in enumerate(listeners)]
+        listeners = [_listener(i, one, tell) for i, one in enumerate(listeners)]
+        if compat == "warn":
+            listeners = [_unguarded(i, one, tell) for i, one in enumerate(listeners)]
+        tree["listeners"] = listeners
+
+
+def _unguarded(index: int, listener: Any, tell: Tell) -> Any:
+    """Return a listener without remote filters. Where they may not be ignored `check` refuses."""
+    if not isinstance(listener, dict):
+        return listener
+    for key in REMOTE:
+        if listener.get(key):
+            tell(("listeners", index, key), f"{key} is not supported yet; nothing calls them")
+    return {key: value for key, value in listener.items() if key not in REMOTE}
 
 
 def _off(key: str, value: Any) -> bool:
