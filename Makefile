@@ -40,7 +40,7 @@ fmt: $(VENV)/installed-dev ## Format and fix what can be fixed
 	@$(BIN)/ruff format .
 
 bench: $(VENV)/installed-dev ## Measure what the gateway adds to a request
-	@$(BIN)/python benchmarks/bench_gateway.py
+	@$(BIN)/python -m benchmarks.bench_gateway
 
 dev: $(VENV)/installed-dev ## Install everything into .venv
 
