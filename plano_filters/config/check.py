@@ -17,6 +17,7 @@ from plano_filters.config.check_models import (
 )
 from plano_filters.config.document import CostSource, Document, LatencySource
 from plano_filters.config.problems import Problem, Report
+from plano_filters.config.unsupported import REMOTE, UNCALLED
 from plano_filters.config.words import Path
 
 Check = Callable[[Document, Report], None]
@@ -99,7 +100,14 @@ def _listeners(document: Document, report: Report) -> None:
                 report.error((*here, "port"), f'"{other}" already listens on this port')
                 break
         ports.setdefault(listener.port, []).append((listener.address, listener.name))
-        for key in ("input_filters", "output_filters"):
+        for key in REMOTE:
+            if getattr(listener, key):
+                report.error(
+                    (*here, key),
+                    UNCALLED.format(key),
+                    hint="`--compat warn` ignores it",
+                    on_key=True,
+                )
             for position, wanted in enumerate(getattr(listener, key)):
                 if wanted not in known:
                     defined = ", ".join(sorted(known)) or "none"

@@ -31,6 +31,10 @@ class TLS(Model):
     """Path of the private key, PEM."""
 
 
+_UNCALLED: Any = Field(default=(), json_schema_extra={"maxItems": 0})
+"""Ids of remote filters; `check` refuses them, and so does the schema."""
+
+
 class Listener(Model):
     """An address the gateway serves."""
 
@@ -44,10 +48,10 @@ class Listener(Model):
     """Deadline of a whole exchange, streams included."""
     max_retries: int | None = Field(default=None, ge=0)
     """Tries of one model after the first; sets `upstream.attempts` where that is not set."""
-    input_filters: tuple[str, ...] = ()
-    """Ids of remote filters for requests."""
-    output_filters: tuple[str, ...] = ()
-    """Ids of remote filters for responses."""
+    input_filters: tuple[str, ...] = _UNCALLED
+    """Ids of remote filters for requests; not supported yet."""
+    output_filters: tuple[str, ...] = _UNCALLED
+    """Ids of remote filters for responses; not supported yet."""
     tls: TLS | None = None
 
 

@@ -11,6 +11,7 @@ from plano_filters.config.words import Path
 Compat = Literal["strict", "warn"]
 REMOTE: Final = ("input_filters", "output_filters")
 """Keys of a listener that name remote filters."""
+UNCALLED: Final = "{} is not supported yet; nothing calls them"
 Tell = Callable[[Path, str], None]
 
 UNSUPPORTED: Final = {
@@ -66,7 +67,7 @@ def _unguarded(index: int, listener: Any, tell: Tell) -> Any:
         return listener
     for key in REMOTE:
         if listener.get(key):
-            tell(("listeners", index, key), f"{key} is not supported yet; nothing calls them")
+            tell(("listeners", index, key), UNCALLED.format(key))
     return {key: value for key, value in listener.items() if key not in REMOTE}
 
 

@@ -88,10 +88,6 @@ COST = "model_metrics_sources: [{type: cost, provider: models.dev}]\n"
             "listeners: [{name: a, type: modle}]",
             '5:29 listeners[0].type must be "model" (did you mean "model"?)',
         ),
-        (
-            "listeners: [{name: a, input_filters: [x]}]",
-            '5:39 no remote filter "x" is defined in filters (defined: none)',
-        ),
         ("listeners:", "5:1 listeners must be a list of listeners"),
         (
             "filters: [{id: a, url: 'http://a'}, {id: a, url: 'http://b'}]",
@@ -194,12 +190,23 @@ def test_settings_that_a_filter_of_the_chain_reads_are_not_told() -> None:
     assert warnings_of(PROVIDERS + COST + "filters: [alias, rerank, upstream]\n") == []
 
 
-def test_remote_filters_that_nobody_calls_are_told() -> None:
-    """A guard that is not there must be known."""
-    text = "filters: [{id: g, url: 'http://g'}]\nlisteners: [{name: a, input_filters: [g]}]\n"
-    assert warnings_of(PROVIDERS + text) == [
-        "6:23 listeners.input_filters is not read by any filter of this chain"
-    ]
+def test_a_remote_filter_that_is_not_defined_is_told() -> None:
+    """Beside that nothing would call it."""
+    told = errors_of(PROVIDERS + "listeners: [{name: a, input_filters: [x]}]\n")
+    assert told[1:] == ['5:39 no remote filter "x" is defined in filters (defined: none)']
+
+
+@pytest.mark.parametrize("key", ["input_filters", "output_filters"])
+def test_remote_filters_that_nobody_calls_are_refused(key: str) -> None:
+    """A guard must not silently be missing; on demand it is told and left out."""
+    text = (
+        f"{PROVIDERS}filters: [{{id: g, url: 'http://g'}}]\nlisteners: [{{name: a, {key}: [g]}}]\n"
+    )
+    told = f"6:23 {key} is not supported yet; nothing calls them"
+
+    assert errors_of(text) == [f"{told} (`--compat warn` ignores it)"]
+    assert errors_of(text, compat="warn") == []
+    assert warnings_of(text, compat="warn") == [f"{told}: ignored"]
 
 
 def test_problems_are_told_in_the_order_of_the_file() -> None:
