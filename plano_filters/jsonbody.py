@@ -23,6 +23,9 @@ _TOKEN = re.compile(rb'"(?:[^"\\]+|\\.)*+"|[{}\[\],:]', re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
 _UNIQUE: Final = frozenset({"model", "stream", "messages", "input"})
 """Fields that must not appear twice: we would read the last, a provider might read the first."""
+_QUOTED: Final = tuple(f'"{name}"'.encode() for name in sorted(_UNIQUE))
+_ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
+"""Nobody writes plain letters so, but to hide a name."""
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -32,7 +35,7 @@ def decode(body: bytes) -> dict[str, Any]:
 
     Raises:
         InvalidJSON: Not JSON, or nested deeper than `MAX_DEPTH`.
-        BadRequest: JSON, but not an object.
+        BadRequest: JSON, but not an object, or a field that decides the routing appears twice.
     """
     body = body.removeprefix(_BOM)
     _check_depth(body)
@@ -53,6 +56,7 @@ def decode(body: bytes) -> dict[str, Any]:
             type(value), "a number"
         )
         raise BadRequest(f"the request body must be a JSON object, not {kind}")
+    _check_unique(body)
     return cast("dict[str, Any]", value)
 
 
@@ -154,6 +158,16 @@ def _strip(body: bytes, start: int, end: int) -> tuple[int, int]:
     while end > start and body[end - 1] in b" \t\r\n":
         end -= 1
     return start, end
+
+
+def _check_unique(body: bytes) -> None:
+    """Refuse a second `model`. The names are counted first: few bodies need a closer look."""
+    for name in _QUOTED:
+        if body.count(name) > 1:
+            _members(body)
+            return
+    if b"\\u00" in body and _ESCAPED_LETTER.search(body):
+        _members(body)
 
 
 def _check_depth(body: bytes) -> None:

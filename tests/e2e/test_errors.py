@@ -88,6 +88,7 @@ async def test_a_web_page_is_no_answer(stand: Stand) -> None:
         ("GET", "/nothing", b"", {}, 404, "not_found"),
         ("POST", CHAT, b"{}", {**JSON, "x-big": "x" * 40_000}, 431, "headers_too_large"),
         ("POST", CHAT, b'{"model": 7}', JSON, 400, "bad_request"),
+        ("POST", CHAT, b'{"model": "backup", "model": "main"}', JSON, 400, "bad_request"),
         ("POST", CHAT, b'{"model": "main", "stream": "yes"}', JSON, 400, "bad_request"),
     ],
 )

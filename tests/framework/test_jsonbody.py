@@ -92,11 +92,34 @@ def test_a_removal_means_what_a_dict_without_it_means(
     assert json.loads(edited) == {name: v for name, v in before.items() if name not in gone}
 
 
-@pytest.mark.parametrize("body", [b'{"model":"a","model":"b"}', b'{"stream":1,"x":0,"stream":2}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"a","model":"b"}',
+        b'{"stream":1,"x":0,"stream":2}',
+        b'{"model":"a","mod\\u0065l":"b"}',
+        b'{"\\u006dodel":"a","mod\\u0065l":"b"}',
+        b'\xef\xbb\xbf{"messages":[],"messages":[{}]}',
+    ],
+)
 def test_a_field_that_decides_the_routing_may_not_appear_twice(body: bytes) -> None:
-    """We would read the last, a provider might read the first: refused."""
+    """We would read the last, a provider might read the first: refused, edited or not."""
     with pytest.raises(BadRequest, match="appears twice"):
         jsonbody.edit(body, {"other": 1})
+    with pytest.raises(BadRequest, match="appears twice"):
+        jsonbody.decode(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"a","tools":[{"model":1,"input":{}},{"input":{}}]}',
+        b'{"model":"model","input":"\\u0041 \\"model\\":"}',
+    ],
+)
+def test_the_same_word_further_in_is_no_second_field(body: bytes) -> None:
+    """Only the outermost object decides."""
+    assert jsonbody.decode(body) == json.loads(body)
 
 
 @pytest.mark.parametrize(
