@@ -12,7 +12,7 @@ import typer
 
 from plano_filters.app import load_middleware
 from plano_filters.cli.app import app
-from plano_filters.cli.serve import CompatOption, File, as_json, compat_of
+from plano_filters.cli.serve import CompatOption, File, Json, as_json, compat_of
 from plano_filters.compile import compile_chain
 from plano_filters.config import Loaded, Problem, discover, load, zero_config
 from plano_filters.config.rewrite import rewrite
@@ -20,8 +20,6 @@ from plano_filters.config.schema import document_schema
 from plano_filters.config.show import as_yaml, effective
 from plano_filters.errors import ConfigError
 from plano_filters.registry import Registry
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -61,7 +59,9 @@ def show(file: File = None, compat: CompatOption = "strict", json: Json = False)
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, as it always does.")] = True,
+) -> None:
     """Print the JSON Schema of configurations, with every installed filter, for editors."""
     try:
         found = Registry.from_entry_points().describe()

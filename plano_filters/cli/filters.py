@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import version as version_of
-from typing import Annotated
 
 import typer
 
 from plano_filters.cli.app import app
-from plano_filters.cli.serve import as_json
+from plano_filters.cli.serve import Json, as_json
 from plano_filters.registry import Registry
 
 
 @app.command()
-def filters(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def filters(json: Json = False) -> None:
     """List the installed filters: where they come from, what they need and provide."""
     try:
         found = Registry.from_entry_points().describe()
@@ -45,7 +44,7 @@ def filters(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
 
 
 @app.command()
-def version(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def version(json: Json = False) -> None:
     """Print the version."""
     number = version_of("plano-filters")
     print(as_json({"version": number}) if json else number)  # noqa: T201

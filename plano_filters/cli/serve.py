@@ -1,4 +1,4 @@
-"""`run` and `health`: serving, and asking whether it serves."""
+"""`run`: serving; and what the other commands share with it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import logging
 import os
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +20,7 @@ from plano_filters.server.options import Options, StartError, at_port
 from plano_filters.server.process import serve
 from plano_filters.server.sockets import (
     BindError,
+    admin_address,
     bind_admin,
     bind_listeners,
     check_tls,
@@ -34,6 +33,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_ADMIN = "127.0.0.1:9901"
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[Path | None, typer.Argument(help="The configuration; else config.yaml here.")]
 AdminOption = Annotated[
     str | None,
@@ -85,21 +85,6 @@ def run(
     start(loaded, admin, options, workers=workers)
 
 
-@app.command()
-def health(
-    url: Annotated[str, typer.Argument(help="What to ask.")] = "",
-) -> None:
-    """Ask a running gateway whether it is ready; exit status 0 or 1."""
-    place = os.environ.get("METRICS_BIND_ADDRESS") or DEFAULT_ADMIN
-    target = url or f"http://{place.replace('0.0.0.0', '127.0.0.1')}/readyz"  # noqa: S104
-    try:
-        with urllib.request.urlopen(target, timeout=3) as answer:  # noqa: S310 - the user's own
-            print(answer.read().decode())  # noqa: T201
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        print(f"{target}: {error}", file=sys.stderr)  # noqa: T201
-        raise typer.Exit(1) from None
-
-
 def read(file: Path | None, compat: str) -> tuple[Loaded, Path | None]:
     """Load the document that was asked for, or was found, or none at all."""
     path = discover(file)
@@ -137,6 +122,11 @@ def start(loaded: Loaded, admin: str | None, options: Options, *, workers: int =
     check(loaded)
     check_tls(loaded)
     place = admin or os.environ.get("METRICS_BIND_ADDRESS") or DEFAULT_ADMIN
+    try:
+        if place != "off":
+            admin_address(place)
+    except BindError as error:
+        raise typer.BadParameter(str(error), param_hint="--admin") from None
     try:
         sockets = bind_listeners(loaded.document.listeners)
         bound = bind_admin(place) if place != "off" else None

@@ -17,6 +17,7 @@ from plano_filters.transport import trust
 SPARE_FILES: Final = 48
 """File descriptors for what is neither a client nor a provider: files, sockets of exporters."""
 MOST_CONNECTIONS: Final = 100_000
+ADMIN_REMEDY: Final = "give --admin HOST:PORT, or --admin off"
 
 
 class BindError(Exception):
@@ -67,17 +68,25 @@ def bind_listeners(listeners: tuple[Listener, ...]) -> list[tuple[Listener, sock
     return bound
 
 
+def admin_address(place: str) -> tuple[str, int]:
+    """Read `host:port`; without a host it is loopback.
+
+    Raises:
+        BindError: The text is no address.
+    """
+    host, colon, port = place.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise BindError(f"admin listener: {place} is no address; {ADMIN_REMEDY}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 def bind_admin(place: str) -> socket.socket:
     """Bind the admin listener to `host:port`.
 
     Raises:
         BindError: The text is no address, or the address cannot be bound.
     """
-    host, colon, port = place.rpartition(":")
-    remedy = "give --admin HOST:PORT, or --admin off"
-    if not colon or not port.isdecimal() or int(port) > 65535:
-        raise BindError(f"admin listener: {place} is no address; {remedy}")
-    return bind(host.strip("[]") or "127.0.0.1", int(port), "admin listener", remedy)
+    return bind(*admin_address(place), "admin listener", ADMIN_REMEDY)
 
 
 def check_tls(loaded: Loaded) -> None:

@@ -165,6 +165,7 @@ def test_schema_knows_the_installed_filters() -> None:
 
     titles = [form.get("title") for form in schema["$defs"]["FilterEntry"]["anyOf"]]
     assert {"alias", "auth", "upstream"} <= set(titles)
+    assert json.loads(call("schema", "--json").stdout) == schema  # as the other commands take it
 
 
 def test_migrate_prints_or_writes(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""`run` and `health`: what stops a start, and with which exit status."""
+"""`run`: what stops a start, and with which exit status."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def test_a_filter_that_does_not_start_ends_with_1(tmp_path: Path, workers: str) 
         ("--drain-delay", "-1"),
         ("--log-level", "loud"),
         ("--log-format", "xml"),
+        ("--admin", "nonsense"),
     ],
 )
 def test_wrong_usage_ends_with_2(config: Path, arguments: tuple[str, str]) -> None:
@@ -113,28 +114,6 @@ async def test_an_open_admin_listener_is_warned_of(tmp_path: Path) -> None:
     """It is allowed, but nobody should do it without knowing."""
     async with running(tmp_path, "--admin", "0.0.0.0:0") as gateway:
         await gateway.logged("the admin listener is not on loopback")
-
-
-async def test_health_asks_a_running_gateway(tmp_path: Path) -> None:
-    """It answers 0 for a gateway that is ready; a container engine needs no curl."""
-    async with running(tmp_path) as gateway:
-        done = plano_filters("health", f"{gateway.admin}/readyz")
-        place = gateway.admin.removeprefix("http://")
-        found = plano_filters("health", env={"METRICS_BIND_ADDRESS": place})
-
-    assert (done.returncode, found.returncode) == (0, 0)
-    assert '"ready"' in done.stdout
-
-
-def test_health_tells_when_nobody_answers() -> None:
-    """The exit status is 1, the reason on stderr."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    done = plano_filters("health", f"http://127.0.0.1:{port}/readyz")
-
-    assert done.returncode == 1
-    assert str(port) in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 BROKEN = """
