@@ -6,12 +6,14 @@ uvicorn --factory plano_filters.app:create_app
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import inspect
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,8 +39,12 @@ from plano_filters.transport import UpstreamTransport
 
 log = logging.getLogger(__name__)
 
-FIXED: Final = ("listeners", "limits", "tracing", "middleware")
-"""Sections of the document that a reload does not change."""
+FIXED: Final = (
+    "listeners", "limits", "tracing", "middleware", "overrides.upstream_tls_ca_path",
+)  # fmt: skip
+"""Parts of the document that a reload does not change."""
+HASH_BYTES: Final = 6
+"""Of the document's SHA-256: as many as a metric's float holds exactly."""
 
 
 class Service:
@@ -69,20 +75,21 @@ class Service:
         """Set it to let every answer end its connection."""
         self._registry = registry or Registry.from_entry_points()
         document = loaded.document
-        models = {entry.model for entry in document.model_providers if not entry.wildcard}
         self.meter = Meter()
         self._reloads = self.meter.counter(
             "plano_config_reloads", "Reloads of the configuration.", ("result",)
         )
-        self.telemetry = Telemetry(
-            document.tracing, meter=self.meter, models=models, observers=observers
+        self._hash = self.meter.gauge(
+            "plano_config_hash", "Hash of the configuration that is served.", mode="mostrecent"
         )
+        self.telemetry = Telemetry(document.tracing, meter=self.meter, observers=observers)
         self._transport: UpstreamTransport | None = None
         middleware = load_middleware(document, loaded.report)
         chain = self.compile(loaded)
         loaded.report.raise_errors()
         self.gateway = Gateway(chain, limits=document.limits, telemetry=self.telemetry)
         self.app = self._build(middleware)
+        self._tell(loaded)
 
     def compile(self, loaded: Loaded) -> Chain:
         """Compile the chain of a document; problems go into its report."""
@@ -112,11 +119,20 @@ class Service:
             self._reloads.labels("failed").inc()
             raise
         for name in FIXED:
-            if getattr(loaded.document, name) != getattr(self.loaded.document, name):
+            part = attrgetter(name)
+            if part(loaded.document) != part(self.loaded.document):
                 log.warning("%s changed; restart the gateway to use that", name)
         self.loaded, self.reload_error = loaded, None
         self.generation += 1
         self._reloads.labels("done").inc()
+        self._tell(loaded)
+
+    def _tell(self, loaded: Loaded) -> None:
+        """Let the metrics know what is served."""
+        entries = loaded.document.model_providers
+        self.telemetry.declare({entry.model for entry in entries if not entry.wildcard})
+        digest = hashlib.sha256(loaded.text.encode()).digest()
+        self._hash.set(int.from_bytes(digest[:HASH_BYTES]))
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:

@@ -62,6 +62,10 @@ class Telemetry:
         self._capture = content.Capture(self._tracing, env)
         self._observers = tuple(observers)
 
+    def declare(self, models: Collection[str]) -> None:
+        """Give models metric labels of their own; those that had one keep it."""
+        self._metrics.declare(models)
+
     def begin(self, request: Request, operation: Operation) -> Span:
         """Start the root span. The caller's `traceparent` is its parent, and decides."""
         self._metrics.inflight.inc()

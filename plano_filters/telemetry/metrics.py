@@ -120,6 +120,10 @@ class Metrics:
             version(names.SERVICE)
         ).set(1)
 
+    def declare(self, models: Collection[str]) -> None:
+        """Give models labels of their own; those that had one keep it, for what still runs."""
+        self._models |= frozenset(models)
+
     def record(self, exchange: Exchange, view: View) -> None:
         """Count one exchange at its end."""
         operation = exchange.operation

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import certifi
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -168,6 +169,47 @@ async def test_a_reload_changes_the_chain_and_counts() -> None:
         after, _, _ = await ask(client, "POST", "/v1/chat/completions", json=request)
 
     assert (before, after, made.generation) == (404, 200, 2)
+
+
+async def test_a_reloaded_model_has_a_label_of_its_own() -> None:
+    """Metrics tell the models of the document that is served, and keep those of the last one."""
+    made = service()
+    added = TEXT + "  - {model: mock/late}\n"
+    async with served(made) as client:
+        await ask(client, "POST", "/v1/chat/completions", json=CHAT)
+        await made.reload(lambda: load_text(added))
+        await ask(client, "POST", "/v1/chat/completions", json={**CHAT, "model": "late"})
+        await ask(client, "POST", "/v1/chat/completions", json=CHAT)
+
+    tries = "plano_upstream_attempts_total"
+    labels = [{"target": name, "reason": "served"} for name in ("mock/fast", "mock/late")]
+    assert [made.meter.registry.get_sample_value(tries, one) for one in labels] == [2, 1]
+
+
+async def test_the_configurations_hash_changes_with_it() -> None:
+    """Instances that serve different files can be told apart by one number."""
+    made, same = service(), service()
+
+    def seen(one: Service) -> float | None:
+        return one.meter.registry.get_sample_value("plano_config_hash")
+
+    first = seen(made)
+    async with served(made):
+        await made.reload(lambda: load_text(TEXT + "# another\n"))
+
+    assert first is not None
+    assert first == seen(same) != seen(made)
+
+
+async def test_a_ca_bundle_that_changed_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Connections to providers keep the old one until a restart."""
+    made = service()
+    async with served(made):
+        await made.reload(
+            lambda: load_text(f"{TEXT}overrides: {{upstream_tls_ca_path: {certifi.where()}}}\n")
+        )
+
+    assert "overrides.upstream_tls_ca_path changed; restart the gateway" in caplog.text
 
 
 async def test_a_reload_that_cannot_be_keeps_everything() -> None:
