@@ -13,6 +13,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, TypeVarTuple, Unpack
 
+from pydantic import BaseModel
+
 from plano_filters.errors import FilterFailed, GatewayError, UpstreamTimeout
 from plano_filters.exchange import Action, Exchange, Outcome, Phase, Timing
 from plano_filters.filter import Filter, TerminalFilter
@@ -73,6 +75,12 @@ class Chain:
 
     def __str__(self) -> str:
         return " -> ".join(link.id for link in self.links)
+
+    @property
+    def configs(self) -> dict[str, BaseModel]:
+        """The configs of the filters, by id."""
+        found = {entry.id: getattr(entry.filter, "config", None) for entry in self.links}
+        return {name: one for name, one in found.items() if isinstance(one, BaseModel)}
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from plano_filters.app import load_middleware
+from plano_filters.chain import Chain
 from plano_filters.cli.app import app
 from plano_filters.cli.serve import CompatOption, File, Json, as_json, compat_of
 from plano_filters.compile import compile_chain
@@ -26,7 +27,8 @@ from plano_filters.registry import Registry
 def validate(file: File = None, compat: CompatOption = "strict", json: Json = False) -> None:
     """Check a configuration with the real compiler. Exit status 0 or 2."""
     try:
-        loaded, chain = _compiled(file, compat)
+        loaded, compiled = _compiled(file, compat)
+        chain = str(compiled)
         errors = loaded.report.sorted(loaded.report.errors)
         warnings = loaded.report.sorted(loaded.report.warnings)
     except ConfigError as error:
@@ -52,10 +54,13 @@ def show(file: File = None, compat: CompatOption = "strict", json: Json = False)
     """Print the effective document: defaults filled in, secrets as references, the chain."""
     loaded, chain = _compiled(file, compat)
     loaded.report.raise_errors()
+    for warning in loaded.report.sorted(loaded.report.warnings):
+        print(warning.render() + "\n", file=sys.stderr)  # noqa: T201
     if json:
-        print(as_json({"chain": chain, "document": effective(loaded.document)}))  # noqa: T201
+        shown = effective(loaded.document, chain.configs)
+        print(as_json({"chain": str(chain), "document": shown}))  # noqa: T201
     else:
-        print(f"# chain: {chain}\n{as_yaml(loaded.document)}", end="")  # noqa: T201
+        print(f"# chain: {chain}\n{as_yaml(loaded.document, chain.configs)}", end="")  # noqa: T201
 
 
 @app.command()
@@ -102,9 +107,9 @@ def _replace(file: Path, text: str) -> None:
     made.replace(target)
 
 
-def _compiled(file: Path | None, compat: str) -> tuple[Loaded, str]:
+def _compiled(file: Path | None, compat: str) -> tuple[Loaded, Chain]:
     path = discover(file)
     loaded = load(path, compat=compat_of(compat)) if path else zero_config(os.environ)
     chain = compile_chain(loaded.document, Registry.from_entry_points(), loaded.report)
     load_middleware(loaded.document, loaded.report)
-    return loaded, str(chain)
+    return loaded, chain

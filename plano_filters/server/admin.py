@@ -88,7 +88,7 @@ class _Pages:
                 "generation": now.generation,
                 "sha256": hashlib.sha256(now.loaded.text.encode()).hexdigest(),
                 "reload_error": now.reload_error,
-                "document": effective(now.loaded.document),
+                "document": effective(now.loaded.document, now.chain.configs),
             }
         )
 

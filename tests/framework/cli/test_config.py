@@ -145,8 +145,19 @@ def test_show_prints_what_is_in_effect(file: Path) -> None:
     assert shown["model_providers"][0]["access_key"] == "$OPENAI_API_KEY"
     assert shown["listeners"][0]["port"] == 12000
     assert "a-key" not in result.stdout
+    assert shown["filters"][1]["config"]["retry_after_cap"] == "2s"
     told = json.loads(call("show", file, "--json").stdout)
     assert (told["chain"], told["document"]) == ("alias -> upstream", shown)
+
+
+def test_show_tells_warnings_beside(file: Path) -> None:
+    """They are on stderr, so that what is shown can be piped."""
+    file.write_text(GOOD.replace("model_providers", "llm_providers"))
+
+    result = call("show", file, "--json")
+
+    assert json.loads(result.stdout)["chain"] == "alias -> upstream"
+    assert "llm_providers is deprecated" in result.stderr
 
 
 def test_show_does_not_show_a_wrong_file(file: Path) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
+from plano_filters.compile import compile_chain
+from plano_filters.config import Duration, Loaded
 from plano_filters.config.show import as_yaml, effective
+from plano_filters.registry import Registry
 from tests.framework.config.reading import EXAMPLES, PROVIDERS, read
 
 LITERALS = """\
@@ -54,14 +60,68 @@ def test_credentials_are_references_or_stars() -> None:
     assert shown["filters"][1]["config"] == {"first_byte_timeout": "3s"}
 
 
+class Inner(BaseModel):
+    """A part of a config."""
+
+    of: str
+    every: Duration = 600.0
+
+
+class Config(BaseModel):
+    """A config of the kinds of values that filters have."""
+
+    keys: tuple[Inner, ...] = ()
+    inner: Inner | None = None
+    wait: Duration = 0.025
+    path: Path = Path("/nowhere")
+    label: str | None = None
+
+
+def test_the_defaults_of_a_filter_are_filled_in() -> None:
+    """What stands in the file stays as it is written, variables included; the rest is added."""
+    text = PROVIDERS + "filters: [{'a:B': {inner: {of: $OPENAI_API_KEY}, keys: [{of: me}]}}]\n"
+    document = read(text).document
+    config = Config.model_validate(document.filters[0].config)
+
+    (entry,) = effective(document, {"a:B": config})["filters"]
+
+    assert (entry["use"], entry["id"]) == ("a:B", "a:B")
+    assert entry["config"] == {
+        "keys": [{"of": "***"}],
+        "inner": {"of": "$OPENAI_API_KEY", "every": "600s"},
+        "wait": "0.025s",
+        "path": "/nowhere",
+    }
+
+
+def test_a_config_that_cannot_be_written_is_shown_as_it_stands() -> None:
+    """A plugin may keep what it likes in its config."""
+
+    class Odd(BaseModel):
+        thing: Any = object()
+        n: int = 1
+
+    document = read(PROVIDERS + "filters: [{'a:B': {n: 2}}]\n").document
+
+    (entry,) = effective(document, {"a:B": Odd(n=2)})["filters"]
+
+    assert entry["config"] == {"n": 2}
+
+
 def test_what_is_shown_can_be_loaded() -> None:
     """The output is a document that means the same."""
     for example in EXAMPLES:
         loaded = read(example.read_text(), compat="warn")
-        again = read(as_yaml(loaded.document))
+        again = read(as_yaml(loaded.document, _configs(loaded)))
 
         again.report.raise_errors()
-        assert effective(again.document) == effective(loaded.document)
+        assert effective(again.document, _configs(again)) == effective(
+            loaded.document, _configs(loaded)
+        )
+
+
+def _configs(loaded: Loaded) -> dict[str, BaseModel]:
+    return compile_chain(loaded.document, Registry.from_entry_points(), loaded.report).configs
 
 
 def test_what_is_shown_is_plain_data() -> None:
