@@ -85,7 +85,11 @@ def migrate(
     try:
         # Bytes, because reading as text would change the line ends.
         text = file.read_bytes().decode("utf-8")
-        changed = rewrite(text, str(file))
+        changed = rewrite(
+            text,
+            str(file),
+            lambda lost: print(lost.render() + "\n", file=sys.stderr),  # noqa: T201
+        )
         if write and changed != text:
             _replace(file, changed)
     except (OSError, UnicodeDecodeError) as error:

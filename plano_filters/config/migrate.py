@@ -145,7 +145,12 @@ def _inline_preferences(tree: dict[str, Any], source: Source, report: Report) ->
     moved: list[Any] = []
     for model, entry, origin in list(_inline(tree, report)):
         if entry.get("name") in configured:
-            continue  # the top-level entry wins outright
+            report.warning(
+                origin,
+                f'routing preference "{entry.get("name")}" is declared at the top too, '
+                "and that one is kept",
+            )
+            continue
         same = next((one for one in moved if one.get("name") == entry.get("name")), None)
         if same is None:
             same = {**entry, "models": []}

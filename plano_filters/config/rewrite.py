@@ -6,14 +6,15 @@ same as the parsed tree after `migrate.py`, the tree is written out instead, wit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import yaml
 
 from plano_filters.config.migrate import CURRENT, LEGACY_LISTENERS, PROVIDER_KEYS, migrate
-from plano_filters.config.problems import Report
-from plano_filters.config.source import LOADER, parse
+from plano_filters.config.problems import Problem, Report
+from plano_filters.config.source import LOADER, Source, parse
 from plano_filters.errors import ConfigError
 
 Edit = tuple[int, int, int, int, str]
@@ -21,21 +22,28 @@ Edit = tuple[int, int, int, int, str]
 Pair = tuple[yaml.Node, yaml.Node]
 Step = Callable[[str, dict[str, Any]], str]
 _BOM: Final = "\ufeff"
+_COMMENT: Final = re.compile(r"(?:^|\s)(#.*)")
 
 
 class _TooClever(Exception):
     """The layout is one that no step can edit."""
 
 
-def rewrite(text: str, name: str) -> str:
+def rewrite(text: str, name: str, tell: Callable[[Problem], None] = lambda problem: None) -> str:
     """Return the text of a configuration in v0.4.0's shape. Text that has it does not change.
+
+    Args:
+        text: Of the file.
+        name: Of the file.
+        tell: Takes what is left out: descriptions that contradict others, comments.
 
     Raises:
         ConfigError: It is no YAML mapping, or cannot be migrated.
     """
     plain = text.removeprefix(_BOM).replace("\r\n", "\n")
-    wanted = _migrated(plain, name)
-    if wanted == parse(plain, name).tree:
+    source = parse(plain, name)
+    wanted = _migrated(source, tell)
+    if wanted == source.tree:
         return text
     try:
         changed = plain
@@ -45,16 +53,30 @@ def rewrite(text: str, name: str) -> str:
             changed = _dump(wanted)
     except (_TooClever, ConfigError, yaml.YAMLError):
         changed = _dump(wanted)
+    for lost in _lost_comments(source, changed):
+        tell(lost)
     bom = _BOM if text.startswith(_BOM) else ""
     return bom + (changed.replace("\n", "\r\n") if "\r\n" in text else changed)
 
 
-def _migrated(text: str, name: str) -> dict[str, Any]:
-    source = parse(text, name)
+def _migrated(source: Source, tell: Callable[[Problem], None]) -> dict[str, Any]:
     report = Report(source)
     tree = migrate(source.tree, source, report)
     report.raise_errors()
+    for warning in report.sorted(report.warnings):
+        if "routing_preferences" in warning.path:  # the others are about what is mended here
+            tell(warning)
     return tree
+
+
+def _lost_comments(source: Source, after: str) -> Iterator[Problem]:
+    found = [(row, _COMMENT.search(line)) for row, line in enumerate(source.lines)]
+    lost = [(row, match) for row, match in found if match and match[1] not in after]
+    if lost:
+        row, match = lost[0]
+        count = f"{len(lost)} comments" if len(lost) > 1 else "a comment"
+        where = source.position(row, match.start(1), len(match[1]))
+        yield Problem("warning", f"{count} could not be kept", (), where)
 
 
 def _provider_key(text: str, _: dict[str, Any]) -> str:

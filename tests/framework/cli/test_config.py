@@ -196,6 +196,40 @@ def test_migrate_prints_or_writes(file: Path) -> None:
     assert call("migrate", file, "--write").stderr == f"{file} is v0.4.0 already\n"
 
 
+LOSSY = """\
+version: v0.3.0
+model_providers:
+  - {model: openai/a, routing_preferences: [{name: code, description: writing}]}
+  - model: openai/b
+    routing_preferences: [{name: code, description: reading}, {name: talk, description: chat}]
+routing_preferences: [{name: talk, description: chatting, models: [openai/a]}]
+"""
+
+
+def test_migrate_tells_what_it_leaves_out(file: Path) -> None:
+    """Of two descriptions one is kept; whoever wrote the other one is told."""
+    file.write_text(LOSSY)
+
+    result = call("migrate", file, "--write")
+
+    assert 'routing preference "code" has another description elsewhere' in result.stderr
+    assert 'routing preference "talk" is declared at the top too' in result.stderr
+    assert f"{file}:5:" in result.stderr
+    assert "deprecated" not in result.stderr
+    assert result.stderr.endswith(f"rewrote {file}\n")
+
+
+@pytest.mark.parametrize("comment", ["", " # ours"])
+def test_migrate_tells_that_comments_are_lost(file: Path, comment: str) -> None:
+    """A layout that cannot be edited is written anew; that is said if it had any."""
+    file.write_text(f"{{version: v0.3.0, listeners: {{egress_traffic: {{port: 1}}}}}}{comment}\n")
+
+    result = call("migrate", file)
+
+    assert yaml.safe_load(result.stdout)["version"] == "v0.4.0"
+    assert ("a comment could not be kept" in result.stderr) is bool(comment)
+
+
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\xfa", b"a: ["])
 def test_what_cannot_be_migrated_stays(file: Path, content: bytes | None) -> None:
     """A file that is missing or no YAML is an error, not a traceback."""
