@@ -266,6 +266,8 @@ def _new_exchange(scope: Scope) -> Exchange:
         headers=headers,
         query=scope.get("query_string", b"").decode("latin-1"),
         client=client[0] if client else None,
+        scheme=scope.get("scheme", "http"),
+        http_version=scope.get("http_version", "1.1"),
     )
     return Exchange(request_id(headers), request, operation_for(scope["path"], headers))
 

@@ -31,6 +31,9 @@ class Request:
     """The query string as the client wrote it, without `?`."""
     client: str | None = None
     """The peer's address."""
+    scheme: str = "http"
+    """How it came: `http` or `https`."""
+    http_version: str = "1.1"
     _payload: dict[str, Any] | None = field(default=None, repr=False)
 
     @property
@@ -77,7 +80,17 @@ class Request:
         """Return a request that can be edited without changing this one."""
         headers = MutableHeaders(raw=list(self.headers.raw))
         payload = self._payload  # edit and remove replace it, never change it
-        return Request(self.method, self.path, headers, self.body, self.query, self.client, payload)
+        return Request(
+            self.method,
+            self.path,
+            headers,
+            self.body,
+            self.query,
+            self.client,
+            self.scheme,
+            self.http_version,
+            payload,
+        )
 
 
 @dataclass(slots=True)

@@ -131,7 +131,8 @@ class Telemetry:
 
     def _describe(self, span: Span, request: Request) -> None:
         span.set_attribute(names.URL_PATH, request.path)
-        span.set_attribute(names.URL_SCHEME, "http")
+        span.set_attribute(names.URL_SCHEME, request.scheme)
+        span.set_attribute(names.PROTOCOL_VERSION, request.http_version)
         if request.client:
             span.set_attribute(names.CLIENT_ADDRESS, request.client)
         agent = request.headers.get("user-agent")

@@ -164,14 +164,46 @@ def _request_attributes(exchange: Exchange) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         attribute: payload[field]
         for field, attribute in names.REQUEST_FIELDS.items()
-        if isinstance(payload.get(field), int | float)
+        if _is_number(payload.get(field))
     }
+    attributes |= _wishes(payload)
     if exchange.request.stream:
         attributes[names.REQUEST_STREAM] = True
     api = names.API_TYPES.get(exchange.operation.endpoint)
     if api:
         attributes[names.API_TYPE] = api
     return attributes
+
+
+def _wishes(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the fields of a body ask for that are no plain numbers."""
+    stop = payload.get("stop", payload.get("stop_sequences"))
+    stops = [stop] if isinstance(stop, str) else stop
+    choices, tier = payload.get("n"), payload.get("service_tier")
+    level = payload.get("reasoning_effort", _inner(payload, "reasoning", "effort"))
+    form = names.OUTPUT_TYPES.get(_inner(payload, "response_format", "type") or "")
+    found = {
+        names.STOP_SEQUENCES: stops if _are_texts(stops) else None,
+        names.CHOICE_COUNT: choices if _is_number(choices) and choices != 1 else None,
+        names.REASONING_LEVEL: level if isinstance(level, str) else None,
+        names.SERVICE_TIER: tier if isinstance(tier, str) else None,
+        names.OUTPUT_TYPE: form,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _inner(payload: Mapping[str, Any], field: str, key: str) -> str | None:
+    part = payload.get(field)
+    value = part.get(key) if isinstance(part, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _response_attributes(view: View) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from opentelemetry.semconv.attributes import (
     client_attributes,
     error_attributes,
     http_attributes,
+    network_attributes,
     server_attributes,
     url_attributes,
     user_agent_attributes,
@@ -108,6 +109,42 @@ def test_the_operation_says_what_was_asked_and_answered() -> None:
     assert shown["gen_ai.response.time_to_first_chunk"] == pytest.approx(0.35)
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"stop": "END"}, {"gen_ai.request.stop_sequences": ("END",)}),
+        ({"stop_sequences": ["a", "b"]}, {"gen_ai.request.stop_sequences": ("a", "b")}),
+        ({"stop": [1], "n": 1, "seed": True, "service_tier": 3, "response_format": "json"}, {}),
+        ({"n": 3}, {"gen_ai.request.choice.count": 3}),
+        ({"reasoning_effort": "low"}, {"gen_ai.request.reasoning.level": "low"}),
+        ({"reasoning": {"effort": "high"}}, {"gen_ai.request.reasoning.level": "high"}),
+        ({"service_tier": "flex"}, {"openai.request.service_tier": "flex"}),
+        ({"response_format": {"type": "json_schema"}}, {"gen_ai.output.type": "json"}),
+        ({"response_format": {"type": "text"}}, {"gen_ai.output.type": "text"}),
+    ],
+)
+def test_what_the_request_asks_for_is_named(
+    body: dict[str, Any], expected: dict[str, object]
+) -> None:
+    """In the conventions' words; what has another type than the API's is left out."""
+    operation = by_name(finished(served(**body)).get_finished_spans())["chat gpt"][0]
+    usual = by_name(finished(served()).get_finished_spans())["chat gpt"][0]
+
+    assert dict(attributes(operation).items() - attributes(usual).items()) == expected
+
+
+def test_the_root_says_how_the_request_came() -> None:
+    """Over TLS and HTTP/2, for example."""
+    exchange = served()
+    exchange.request.scheme, exchange.request.http_version = "https", "2"
+
+    root = attributes(
+        by_name(finished(exchange).get_finished_spans())["POST /v1/chat/completions"][0]
+    )
+
+    assert (root["url.scheme"], root["network.protocol.version"]) == ("https", "2")
+
+
 def test_each_try_is_an_http_span() -> None:
     """Failed ones are errors; from the second on they count as resent."""
     first, second = by_name(finished(served()).get_finished_spans())["POST"]
@@ -182,6 +219,10 @@ def test_our_names_are_the_conventions_names() -> None:
     assert names.HTTP_ROUTE == http_attributes.HTTP_ROUTE
     assert names.HTTP_STATUS == http_attributes.HTTP_RESPONSE_STATUS_CODE
     assert names.HTTP_RESEND == http_attributes.HTTP_REQUEST_RESEND_COUNT
+    assert names.PROTOCOL_VERSION == network_attributes.NETWORK_PROTOCOL_VERSION
+    assert names.STOP_SEQUENCES == gen_ai_attributes.GEN_AI_REQUEST_STOP_SEQUENCES
+    assert names.CHOICE_COUNT == gen_ai_attributes.GEN_AI_REQUEST_CHOICE_COUNT
+    assert names.OUTPUT_TYPE == gen_ai_attributes.GEN_AI_OUTPUT_TYPE
     assert names.URL_PATH == url_attributes.URL_PATH
     assert names.USER_AGENT == user_agent_attributes.USER_AGENT_ORIGINAL
     assert names.CLIENT_ADDRESS == client_attributes.CLIENT_ADDRESS
