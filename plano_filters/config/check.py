@@ -144,6 +144,16 @@ def _tracing(document: Document, report: Report) -> None:
             report.error(("tracing", "opentracing_grpc_endpoint"), "the path must be empty")
 
 
+def _shared(document: Document, report: Report) -> None:
+    """Warn of deadlines that do not hold: all listeners share one chain, with the first's."""
+    first = document.listeners[0]
+    for index, listener in enumerate(document.listeners[1:], start=1):
+        for key in ("timeout", "max_retries"):
+            if key in listener.model_fields_set and getattr(listener, key) != getattr(first, key):
+                message = f'{key} of the first listener, "{first.name}", holds for all of them'
+                report.warning(("listeners", index, key), message, on_key=True)
+
+
 def _unread(document: Document, report: Report) -> None:
     """Warn of settings that no filter of the chain reads."""
     chain = {entry.use for entry in document.filters}
@@ -192,6 +202,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("model_metrics_sources",), _sources),
     (("routing", "model_metrics_sources"), _routing),
     (("listeners", "filters", "remote_filters"), _listeners),
+    (("listeners",), _shared),
     (("remote_filters",), _remote_filters),
     (("tracing",), _tracing),
     (("filters",), _unread),

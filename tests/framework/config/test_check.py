@@ -185,6 +185,18 @@ def test_settings_nobody_reads_are_told(text: str, told: str) -> None:
     ]
 
 
+def test_deadlines_of_further_listeners_are_told() -> None:
+    """All listeners share one chain, which has the first one's; equal ones contradict nothing."""
+    listeners = (
+        "listeners:\n- {name: a, timeout: 30s}\n- {name: b, port: 1, timeout: 30s}\n"
+        "- {name: c, port: 2, timeout: 5s, max_retries: 3}\n"
+    )
+    assert warnings_of(PROVIDERS + listeners) == [
+        f'8:{column} {key} of the first listener, "a", holds for all of them'
+        for column, key in ((22, "timeout"), (35, "max_retries"))
+    ]
+
+
 def test_settings_that_a_filter_of_the_chain_reads_are_not_told() -> None:
     """With `rerank` in the chain, its sources are read."""
     assert warnings_of(PROVIDERS + COST + "filters: [alias, rerank, upstream]\n") == []
