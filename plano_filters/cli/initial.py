@@ -8,6 +8,9 @@ from typing import Final
 from plano_filters.config.load import CURRENT
 from plano_filters.providers import PROVIDERS
 
+_GENERAL: Final = frozenset({"GITHUB_TOKEN"})
+"""Variables whose values open more than models: offered, not used."""
+
 _HEAD: Final = f"""\
 # yaml-language-server: $schema=./plano-filters.schema.json
 # For completion in your editor: plano-filters schema > plano-filters.schema.json
@@ -72,6 +75,8 @@ def initial_document(variables: Collection[str]) -> str:
         entry = f'{{model: "{name}/*", access_key: ${row.env_key}'
         if row.base_url is None:
             incomplete.append(f"  # - {entry}, base_url: https://YOUR-ENDPOINT}}\n")
+        elif row.env_key in _GENERAL:
+            incomplete.append(f"  # - {entry}}}\n")
         else:
             ready.append((name, row.env_key, f"  - {entry}}}\n"))
     if not ready:

@@ -20,6 +20,7 @@ KEYS = sorted({row.env_key for row in PROVIDERS.values() if row.env_key})
         (["GROQ_API_KEY", "ANTHROPIC_API_KEY"], ["anthropic/*", "groq/*"]),
         (["AZURE_OPENAI_API_KEY"], ["mock/fast", "mock/smart"]),  # needs an endpoint too
         (["AZURE_OPENAI_API_KEY", "OPENAI_API_KEY"], ["openai/*"]),
+        (["GITHUB_TOKEN"], ["mock/fast", "mock/smart"]),  # opens much more than models
     ],
 )
 def test_the_models_are_those_that_can_be_asked(variables: list[str], models: list[str]) -> None:
@@ -44,6 +45,13 @@ def test_a_provider_without_an_address_is_shown_but_not_used() -> None:
     text = initial_document(["AZURE_OPENAI_API_KEY"])
 
     assert '# - {model: "azure_openai/*", access_key: $AZURE_OPENAI_API_KEY, base_url:' in text
+
+
+def test_a_variable_that_is_no_key_of_a_provider_alone_is_offered_only() -> None:
+    """Who has a token for something else has not asked for it to be sent to a model."""
+    text = initial_document(["GITHUB_TOKEN", "OPENAI_API_KEY"])
+
+    assert '  # - {model: "github/*", access_key: $GITHUB_TOKEN}\n' in text
 
 
 def test_it_listens_where_nobody_else_can_reach_it() -> None:
