@@ -77,7 +77,8 @@ def _answer_text(body: bytes) -> str:
     document = _decode(body)
     for choice in document.get("choices") or []:
         return str((choice.get("message") or {}).get("content") or "")
-    blocks = document.get("content") or []
+    items = [item for item in document.get("output") or [] if isinstance(item, dict)]
+    blocks = [block for item in (document, *items) for block in item.get("content") or []]
     return "".join(str(b.get("text", "")) for b in blocks if isinstance(b, dict))
 
 

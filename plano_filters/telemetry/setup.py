@@ -67,6 +67,8 @@ def _exporter(tracing: Tracing, env: Mapping[str, str]) -> SpanExporter | None:
         return None
     if wanted == "console":
         return ConsoleSpanExporter()
+    if wanted not in ("", "otlp"):
+        log.warning("OTEL_TRACES_EXPORTER=%s is not supported; spans go by OTLP only", wanted)
     endpoint = _endpoint(tracing, env)
     if endpoint is None and wanted != "otlp":
         return None

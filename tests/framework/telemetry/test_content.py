@@ -72,3 +72,33 @@ async def test_content_is_not_recorded_when_one_does_not(capture: bool, variable
     attributes, _ = await captured(capture, variable, stream=True)
 
     assert not any("messages" in name for name in attributes)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"choices": [{"message": {"content": "Hello"}}]},
+        {"content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]},
+        {
+            "output": [
+                {"type": "reasoning", "summary": []},
+                {"type": "message", "content": [{"type": "output_text", "text": "Hello"}]},
+            ]
+        },
+    ],
+    ids=["chat", "messages", "responses"],
+)
+def test_the_answers_of_every_dialect_are_recorded(answer: dict[str, object]) -> None:
+    """The text of it; what is no text is left out."""
+    provider, exporter = tracing()
+    telemetry = Telemetry(
+        Tracing(capture_content=True), env={VARIABLE: "SPAN_ONLY"}, tracer=provider.get_tracer("t")
+    )
+    exchange = make_exchange({"messages": []})
+    exchange.span = telemetry.begin(exchange.request, exchange.operation)
+    telemetry.wrap(exchange, Response.from_json(answer))
+    telemetry.finish(exchange, Outcome(200))
+
+    attributes = dict(exporter.get_finished_spans()[-1].attributes or {})
+    (message,) = json.loads(str(attributes["gen_ai.output.messages"]))
+    assert message["parts"] == [{"type": "text", "content": "Hello"}]

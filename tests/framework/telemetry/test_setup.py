@@ -159,6 +159,14 @@ def test_a_protocol_we_do_not_speak_is_said(caplog: pytest.LogCaptureFixture) ->
     assert "scrape /metrics" in caplog.text
 
 
+def test_an_exporter_we_do_not_have_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """No spans go anywhere else without a word."""
+    env = {"OTEL_TRACES_EXPORTER": "zipkin"}
+
+    assert tracer_provider(Tracing(), env) is None
+    assert "OTEL_TRACES_EXPORTER=zipkin is not supported" in caplog.text
+
+
 def test_an_unsampled_parent_based_sampler_is_the_standard_one() -> None:
     """`parentbased_always_off` keeps what callers keep."""
     made = _sampler(Tracing(), {"OTEL_TRACES_SAMPLER": "parentbased_always_off"})
