@@ -166,6 +166,8 @@ PROVIDERS: dict[str, Provider] = {
 }
 """Rows by prefix: the part of a model name before the first slash."""
 
+_PLAIN_INTERFACES = frozenset({"astraflow", "astraflow_cn"})
+"""Interfaces of Plano's without a row: OpenAI-compatible, at an address of the user's."""
 _BY_ALIAS = {alias: name for name, row in PROVIDERS.items() for alias in row.aliases}
 
 
@@ -177,3 +179,8 @@ def canonical(prefix: str) -> str:
 def find(prefix: str) -> Provider | None:
     """Return the row of a prefix or alias; None if there is none."""
     return PROVIDERS.get(canonical(prefix))
+
+
+def is_interface(name: str) -> bool:
+    """Say whether `provider_interface` may name it."""
+    return find(name) is not None or name in _PLAIN_INTERFACES

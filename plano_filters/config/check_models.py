@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import re
+from typing import Final
 from urllib.parse import urlsplit
 
 from plano_filters import providers
 from plano_filters.config.document import Document, ModelProvider
 from plano_filters.config.problems import Report
-from plano_filters.config.words import Path, meant
+from plano_filters.config.words import Path, dotted, meant
 
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""Source: RFC 9110 section 5.6.2."""
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _EXAMPLE = "add `model_providers: [{model: openai/gpt-4o, access_key: $OPENAI_API_KEY}]`"
 
 
@@ -115,6 +120,7 @@ def check_router(document: Document, report: Report) -> None:
 
 
 def _provider(here: Path, entry: ModelProvider, report: Report) -> None:
+    _headers(here, entry, report)
     if entry.wildcard and entry.default:
         report.error((*here, "default"), f"{entry.model} is a wildcard and cannot be the default")
     row = providers.find(entry.provider)
@@ -149,6 +155,23 @@ def _provider(here: Path, entry: ModelProvider, report: Report) -> None:
         )
 
 
+def _headers(here: Path, entry: ModelProvider, report: Report) -> None:
+    """Report what no header can carry, before the first request fails on it."""
+    key = entry.access_key.reveal() if entry.access_key else ""
+    values: dict[Path, str] = {("access_key",): key, ("http_host",): entry.http_host or ""}
+    for name, value in entry.headers.items():
+        values["headers", name] = value.reveal()
+        if _TOKEN.fullmatch(name) is None:
+            report.error((*here, "headers", name), f'"{name}" is no name of a header', on_key=True)
+    for path, text in values.items():
+        if _CONTROL.search(text):
+            report.error(
+                (*here, *path),
+                f"{dotted(path)} has a line break or another control character in it, "
+                "which no header can carry",
+            )
+
+
 def _has_no_credential(entry: ModelProvider) -> bool:
     """Say whether nothing is sent to the provider's own address that could be a credential."""
     return not (entry.access_key or entry.passthrough_auth or entry.base_url)
@@ -162,7 +185,7 @@ def _unknown_provider(here: Path, entry: ModelProvider, report: Report) -> None:
             hint=meant(entry.provider, providers.PROVIDERS),
         )
     interface = entry.provider_interface
-    if interface is not None and providers.find(interface) is None:
+    if interface is not None and not providers.is_interface(interface):
         known = ", ".join(sorted(providers.PROVIDERS))
         report.error(
             (*here, "provider_interface"),

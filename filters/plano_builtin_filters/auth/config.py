@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from plano_filters import FilterConfig
 from plano_filters.config import Duration, Secret
@@ -36,6 +36,16 @@ class KeyEntry(FilterConfig):
 
     key: Secret
     """The key: `$TEAM_A_KEY` or `file:/run/secrets/team-a`. Long and random."""
+
+    @field_validator("key")
+    @classmethod
+    def _sendable(cls, key: Secret) -> Secret:
+        text = key.reveal()
+        if text != text.strip() or any(character < " " for character in text):
+            raise ValueError(
+                "has white space around it, or a line break in it, so nobody could send it"
+            )
+        return key
 
 
 class JWTConfig(FilterConfig):

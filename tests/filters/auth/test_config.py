@@ -19,6 +19,9 @@ JWT = {"issuer": "https://id", "audience": "gw", "jwks_url": "https://id/keys"}
         ({"keys": []}, "nobody could pass"),
         ({"keys": [{"id": "", "key": "k" * 20}]}, "at least 1 character"),
         ({"keys": [{"id": "a"}]}, "key"),
+        ({"keys": [{"id": "a", "key": "k" * 20 + "\n"}]}, "nobody could send it"),
+        ({"keys": [{"id": "a", "key": " " + "k" * 20}]}, "nobody could send it"),
+        ({"keys": [{"id": "a", "key": "kkkkkkkkkk\nkkkkkkkkkk"}]}, "nobody could send it"),
         ({"jwt": {**JWT, "algorithms": ["HS256"]}}, "asymmetric"),
         ({"jwt": {**JWT, "algorithms": ["none"]}}, "asymmetric"),
         ({"jwt": {**JWT, "jwks_url": "id.example/keys"}}, "must be a URL"),
@@ -33,6 +36,15 @@ def test_a_gateway_that_could_not_be_meant_is_refused(config: dict[str, Any], sa
     """Before it starts, and with a reason."""
     with pytest.raises(ValidationError, match=says):
         AuthConfig.model_validate(config)
+
+
+def test_the_reason_does_not_show_the_key() -> None:
+    """Neither does the error of pydantic's, as the document reports it."""
+    with pytest.raises(ValidationError) as raised:
+        AuthConfig.model_validate({"keys": [{"id": "a", "key": "very-secret\n"}]})
+
+    (error,) = raised.value.errors(include_input=False, include_context=False)
+    assert "very-secret" not in str(error)
 
 
 def test_a_key_is_never_shown() -> None:

@@ -125,6 +125,39 @@ def test_no_providers_at_all_are_refused() -> None:
     assert errors_of("version: v0.4.0\nfilters: ['my.own:Terminal']\n") == []
 
 
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ('access_key: "sk-a\\n"', "3:35 access_key"),
+        ('headers: {x-a: "b\\x00c"}', "3:38 headers.x-a"),
+        ('http_host: "a\\r\\nb"', "3:34 http_host"),
+    ],
+)
+def test_what_no_header_can_carry_is_told(entry: str, told: str) -> None:
+    """A key from a file with a line break at its end, most often; it is not shown."""
+    place, name = told.split()
+    assert errors_of(providers(f"model: openai/a, {entry}")) == [
+        (
+            f"{place} {name} has a line break or another control character in it, "
+            "which no header can carry"
+        )
+    ]
+
+
+def test_the_name_of_a_header_is_one() -> None:
+    """A space or a colon in it would end the name."""
+    assert errors_of(providers('model: openai/a, headers: {"x a": b, x-b: c}')) == [
+        '3:33 "x a" is no name of a header'
+    ]
+
+
+@pytest.mark.parametrize("interface", ["openai", "google", "xai", "astraflow", "astraflow_cn"])
+def test_every_interface_that_plano_knows_is_known(interface: str) -> None:
+    """Those its schema rejects included."""
+    entry = f"model: own/m, base_url: 'http://h', provider_interface: {interface}"
+    assert errors_of(providers(entry)) == []
+
+
 def test_a_key_that_is_not_used_is_told() -> None:
     """The client's credential goes on, so the other has no use."""
     assert warnings_of(
