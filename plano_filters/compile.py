@@ -88,6 +88,8 @@ class _Compiler:
         self._registry = registry
         self._report = report
         self._services = services
+        self._places: dict[tuple[Path, str], Path] = {}
+        """Where the links of each list stand, by their ids."""
 
     def links(
         self, path: Path, entries: Sequence[FilterEntry], provided: dict[type, str]
@@ -120,6 +122,7 @@ class _Compiler:
                     hint="give one of them an `id` of its own",
                 )
             ids[name] = index
+            self._places.setdefault((path, name), here)
             after = {f: [n for at, n in who if at > index] for f, who in later.items()}
             self._check_order(here, name, kind, provided, after)
             made = self._make(here, name, entry, kind, dict(provided))
@@ -141,20 +144,26 @@ class _Compiler:
                 f"the chain must end with a filter that answers; {last}",
                 hint="end the list with `upstream`",
             )
-        for index, entry in enumerate(links[:-1]):
+        elif links[-1].on_error == "skip":
+            self._report.error(
+                self._places[path, links[-1].id],
+                f'"{links[-1].id}" has the last word and cannot be skipped',
+                hint="set `on_error: fail` on it",
+            )
+        for entry in links[:-1]:
             if entry.terminal:
                 self._report.error(
-                    (*path, index),
+                    self._places[path, entry.id],
                     f'"{entry.id}" always answers, so the filters after it are never reached',
                     hint=f'move "{entry.id}" to the end',
                 )
 
     def check_open(self, path: Path, links: Sequence[Link]) -> None:
         """Report a chain that would never reach the app behind it."""
-        for index, entry in enumerate(links):
+        for entry in links:
             if entry.terminal:
                 self._report.error(
-                    (*path, index),
+                    self._places[path, entry.id],
                     f'"{entry.id}" always answers, so the app behind the chain is never reached',
                     hint=f'remove "{entry.id}"',
                 )

@@ -117,6 +117,7 @@ async def test_a_right_chain_runs() -> None:
         (({**PAINT, "enabled": False}, LOOK, END), "no earlier filter provides", ""),
         ((PAINT,), "must end with a filter that answers", "upstream"),
         ((END, PAINT, END | {"id": "e2"}), "are never reached", "move"),
+        ((PAINT, LOOK, {**END, "on_error": "skip"}), "and cannot be skipped", "on_error: fail"),
         ((PAINT, PAINT, END), 'two filters have the id "Paint"', "id"),
         (({"use": "Pant"}, END), "cannot be imported", ""),
         (({"use": "Paint", "config": {"colour": "infrared"}}, END), "infrared cannot be seen", ""),
@@ -134,6 +135,13 @@ def test_each_mistake_is_reported(
     problem = next(p for p in report.errors if says in p.message)
     assert hint in problem.hint
     assert problem.path[0] == "filters"
+
+
+def test_a_filter_that_is_left_out_moves_no_error() -> None:
+    """An error stands at its own entry, whatever is disabled above it."""
+    _, report = compiled({**PAINT, "enabled": False}, END, END | {"id": "e2"})
+
+    assert [problem.path for problem in report.errors] == [("filters", 1)]
 
 
 def test_all_mistakes_are_reported_at_once() -> None:
