@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from plano_filters.chain import Chain, Link, link
 from plano_filters.clock import Clock, SystemClock
 from plano_filters.config import Document, FilterEntry, Path, Report, load
+from plano_filters.config.words import without_input
 from plano_filters.errors import ConfigError
 from plano_filters.facts import Attempt
 from plano_filters.filter import (
@@ -264,8 +265,12 @@ class _Compiler:
             for problem in error.problems:
                 self._report.error((*path, "config"), str(problem))
         except Exception as error:  # noqa: BLE001 - a constructor of anyone's
-            text = (
-                str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            )
+            text = _reason(error)
             self._report.error((*path, "config"), f'filter "{name}" cannot be built: {text}')
         return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return without_input(error)
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 class FilterConfig(BaseModel):
     """Base of every filter's config: what users write in YAML, and nothing else."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
 
 
 ConfigT = TypeVar("ConfigT", bound=FilterConfig)

@@ -17,7 +17,9 @@ Version = Literal["v0.1", "v0.1.0", "0.1-beta", "0.2.0", "v0.3.0", "v0.4.0"]
 class Model(BaseModel):
     """Base of the document's parts: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
     older_keys: ClassVar[tuple[str, ...]] = ()
     """Keys that are gone after migration, or not supported; a misspelt one is still recognised."""
 

@@ -7,7 +7,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 Path = tuple[str | int, ...]
 """A place in the effective document: `("filters", 2, "config", "keys")`."""
@@ -127,3 +127,9 @@ def sentence(kind: str, detail: Mapping[str, Any]) -> str:
         return "must be " + limits[kind].format(**context)
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return message[:1].lower() + message[1:]
+
+
+def without_input(error: ValidationError) -> str:
+    """Say what is wrong, without the value: pydantic's own text prints it, secret or not."""
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{dotted(one['loc']) or error.title}: {one['msg']}" for one in found)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Final
 
+from pydantic import ValidationError
+
+from plano_filters.config.words import without_input
 from plano_filters.exchange import Exchange, Outcome
 from plano_filters.telemetry.view import View
 
 log = logging.getLogger("plano_filters.access")
 
+ExceptionInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
 LONGEST: Final = 200
 """Characters of anything that a client chose."""
 
@@ -73,7 +80,21 @@ def _usage(view: View) -> dict[str, int] | None:
     return {name: count for name, count in counts.items() if count is not None}
 
 
-class JSONFormatter(logging.Formatter):
+class TextFormatter(logging.Formatter):
+    """Writes tracebacks without the values that pydantic puts into its errors."""
+
+    def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 - logging's name
+        """Return the traceback: what failed, but not on which prompt or credential."""
+        text = super().formatException(ei)
+        error = ei[1]
+        while error is not None:
+            if isinstance(error, ValidationError):
+                text = text.replace(str(error), without_input(error))
+            error = error.__cause__ or error.__context__
+        return text
+
+
+class JSONFormatter(TextFormatter):
     """Writes any log record as one line of JSON; control characters are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -106,7 +127,7 @@ def configure_logging(level: str = "INFO", *, as_json: bool = True, access: bool
     """
     import sys  # noqa: PLC0415 - the streams of the moment, which tests replace
 
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    plain = TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     formatter = JSONFormatter() if as_json else plain
     rest = SafeHandler(sys.stderr)
     rest.setFormatter(formatter)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, Field, ValidationError
 
 from plano_filters.chain import Chain
 from plano_filters.compile import compile_chain
@@ -43,6 +43,22 @@ class Paint(Filter[PaintConfig]):
 
     async def on_request(self, exchange: Exchange) -> None:
         exchange.state.put(Colour(self.config.colour))
+
+
+class Part(BaseModel):
+    """A model of a filter's own, which shows its input in errors as pydantic does."""
+
+    number: int
+
+
+class Careless(Filter[PaintConfig]):
+    """Validates a part of its config only when it is built."""
+
+    config_type = PaintConfig
+
+    def __init__(self, config: PaintConfig, context: FactoryContext) -> None:
+        super().__init__(config, context)
+        Part.model_validate({"number": config.colour})
 
 
 class Look(Filter[FilterConfig]):
@@ -142,6 +158,20 @@ def test_a_filter_that_is_left_out_moves_no_error() -> None:
     _, report = compiled({**PAINT, "enabled": False}, END, END | {"id": "e2"})
 
     assert [problem.path for problem in report.errors] == [("filters", 1)]
+
+
+def test_an_error_of_a_constructor_does_not_show_the_config() -> None:
+    """A credential may be in it; pydantic's own text would print it."""
+    _, report = compiled({"use": "Careless", "config": {"colour": "sk-secret"}}, END)
+
+    (problem,) = report.errors
+    assert problem.message == (
+        'filter "Careless" cannot be built: number: Input should be a valid integer, '
+        "unable to parse string as an integer"
+    )
+    with pytest.raises(ValidationError) as raised:
+        PaintConfig.model_validate({"colour": "no"})
+    assert "'no'" not in str(raised.value)
 
 
 def test_all_mistakes_are_reported_at_once() -> None:

@@ -8,11 +8,12 @@ import logging
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from plano_filters.errors import Unauthorized
 from plano_filters.exchange import Exchange, Outcome
 from plano_filters.telemetry import Telemetry, access_log
-from plano_filters.telemetry.access_log import JSONFormatter, SafeHandler
+from plano_filters.telemetry.access_log import JSONFormatter, SafeHandler, TextFormatter
 from plano_filters.testing import make_exchange
 from tests.framework.telemetry.exchanges import served
 
@@ -129,3 +130,26 @@ def test_any_record_is_one_json_line() -> None:
     assert "\n" not in text
     assert json.loads(text)["event"] == "two\nlines x"
     assert "ValueError: broken" in json.loads(text)["exception"]
+
+
+def test_a_traceback_does_not_show_what_pydantic_was_given() -> None:
+    """A filter may validate a request; its text is not for the log."""
+
+    class Body(BaseModel):
+        prompt: int
+
+    request = {"prompt": "a secret prompt"}
+    try:
+        try:
+            Body.model_validate(request)
+        except ValidationError as error:
+            raise RuntimeError("the body is wrong") from error
+    except RuntimeError as error:
+        info = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("name", logging.ERROR, "", 0, "failed", None, info)
+
+    for formatter in (JSONFormatter(), TextFormatter()):
+        text = formatter.format(record)
+        assert "secret" not in text
+        assert "prompt: Input should be a valid integer" in text
+        assert "RuntimeError: the body is wrong" in text
