@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from plano_filters.config.schema import document_schema
 from plano_filters.config.show import as_yaml, effective
 from plano_filters.errors import ConfigError
 from plano_filters.registry import Registry
+from plano_filters.server.sockets import check_tls
 
 
 @app.command()
@@ -29,6 +31,8 @@ def validate(file: File = None, compat: CompatOption = "strict", json: Json = Fa
     try:
         loaded, compiled = _compiled(file, compat)
         chain = str(compiled)
+        with suppress(ConfigError):  # what it finds is in the report
+            check_tls(loaded)
         errors = loaded.report.sorted(loaded.report.errors)
         warnings = loaded.report.sorted(loaded.report.warnings)
     except ConfigError as error:

@@ -74,6 +74,18 @@ def test_a_wrong_file_has_all_its_errors_at_once(file: Path) -> None:
     assert result.stderr.endswith("4 errors\n")
 
 
+def test_a_certificate_that_is_not_there_is_told(file: Path) -> None:
+    """What `run` refuses is refused here, beside everything else that is wrong."""
+    listener = "listeners: [{name: a, tls: {cert: nothing.pem, key: nothing.pem}}]\n"
+    file.write_text(GOOD.replace("model_providers", "llm_providers") + listener)
+
+    result = call("validate", file)
+
+    assert result.exit_code == 2
+    assert 'the certificate of listener "a" cannot be used: No such file' in result.stderr
+    assert "llm_providers is deprecated" in result.stderr
+
+
 def test_problems_as_json(file: Path) -> None:
     """For editors and scripts; the status is the same."""
     file.write_text(BAD)
