@@ -13,7 +13,7 @@ from genai_prices.data import providers as priced
 
 from plano_filters.providers import PROVIDERS
 
-TARGET = Path(__file__).parent.parent / "filters/plano_builtin_filters/alias/models.json"
+TARGET = Path(__file__).parent.parent / "plano_filters/models.json"
 WILDCARDS = ("openai", "anthropic", "gemini", "groq", "deepseek", "mistral", "xai", "moonshotai")
 
 

@@ -1,6 +1,13 @@
 """The YAML document: `load` a file, look at its `report`, use its `document`."""
 
-from plano_filters.config.document import Document, FilterEntry, Limits, Listener, ModelProvider
+from plano_filters.config.document import (
+    Document,
+    FilterEntry,
+    Limits,
+    Listener,
+    ModelProvider,
+    RoutingPreference,
+)
 from plano_filters.config.load import Loaded, discover, load, load_text, zero_config
 from plano_filters.config.problems import Position, Problem, Report
 from plano_filters.config.shapes import filter_entries
@@ -21,6 +28,7 @@ __all__ = [
     "Position",
     "Problem",
     "Report",
+    "RoutingPreference",
     "Secret",
     "discover",
     "filter_entries",

@@ -48,6 +48,6 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(tmp_path: Path) -> No
     for needed in (
         "plano_filters/py.typed",
         "plano_builtin_filters/py.typed",
-        "plano_builtin_filters/alias/models.json",
+        "plano_filters/models.json",
     ):
         assert needed in names

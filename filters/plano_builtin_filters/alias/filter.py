@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from plano_builtin_filters.alias import core, listing
-from plano_builtin_filters.alias.catalog import model_ids
 from plano_builtin_filters.alias.config import AliasConfig
 from plano_filters import (
     BadRequest,
@@ -14,6 +13,7 @@ from plano_filters import (
     ModelNotFound,
     Response,
 )
+from plano_filters.models import ModelIndex
 
 FALLBACK_HEADER = "x-plano-fallback"
 """`off` keeps a request from being served by any model but the one it names."""
@@ -27,8 +27,7 @@ class Alias(Filter[AliasConfig]):
 
     def __init__(self, config: AliasConfig, context: FactoryContext) -> None:
         super().__init__(config, context)
-        wild = any(entry.wildcard for entry in context.document.model_providers)
-        self._index = core.ModelIndex.of(context.document, model_ids() if wild else {})
+        self._index = ModelIndex.of(context.document)
 
     async def on_request(self, exchange: Exchange) -> Response | None:
         if exchange.operation.endpoint == "models":
@@ -67,7 +66,7 @@ class Alias(Filter[AliasConfig]):
         found = found[:1] if only else found
         exchange.decide(how, requested=name, candidates=list(found))
         self._tell_left_out(exchange, (*models, *fallbacks))
-        return Candidates(found, name, explicit)
+        return Candidates(found, name, explicit, exclusive=only)
 
     def _tell_left_out(self, exchange: Exchange, models: tuple[str, ...]) -> None:
         """Record which models cannot serve the request because of its dialect."""

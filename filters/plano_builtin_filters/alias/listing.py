@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from plano_builtin_filters.alias.core import ModelIndex
 from plano_filters import Exchange, ModelNotFound, Response
 from plano_filters.dialect import MODELS_PREFIX, Dialect
+from plano_filters.models import ModelIndex
 
 OWNER_OF_ALIASES = "plano-filters"
 CREATED = 0

@@ -1,0 +1,96 @@
+"""What a name means: the index of the declared models, as tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from plano_filters import Document, load_text
+from plano_filters.models import ModelIndex
+
+CATALOG = {"groq": ["llama-3"], "mistral": ["mistral-small"]}
+
+
+def document(text: str) -> Document:
+    loaded = load_text(text, env={})
+    assert not loaded.report.errors
+    return loaded.document
+
+
+DOCUMENT = document("""
+version: v0.4.0
+listeners: [{name: m, type: model}]
+model_providers:
+  - {model: openai/gpt-4o, access_key: sk-aaaaaaaa}
+  - {model: anthropic/claude, name: claude, access_key: sk-aaaaaaaa, default: true}
+  - {model: together_ai/meta/llama, access_key: sk-aaaaaaaa}
+  - {model: openai/twin, access_key: sk-aaaaaaaa}
+  - {model: vllm/twin, base_url: "http://127.0.0.1:8000"}
+  - {model: "groq/*", access_key: sk-aaaaaaaa}
+  - {model: "google/*", access_key: sk-aaaaaaaa}
+model_aliases:
+  fast: {target: gpt-4o}
+  slow: {target: anthropic/claude}
+routing_preferences:
+  - {name: code, description: writing code, models: [together_ai/meta/llama, openai/gpt-4o]}
+""")
+INDEX = ModelIndex.of(DOCUMENT, CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("requested", "models"),
+    [
+        ("openai/gpt-4o", ("openai/gpt-4o",)),  # exact
+        ("gpt-4o", ("openai/gpt-4o",)),  # bare id
+        ("claude", ("anthropic/claude",)),  # provider name, and bare id
+        ("meta/llama", ("together_ai/meta/llama",)),  # an id with a slash
+        ("fast", ("openai/gpt-4o",)),  # alias to a bare id
+        ("slow", ("anthropic/claude",)),  # alias to a full name
+        ("twin", ("openai/twin", "vllm/twin")),  # two deployments of one model
+        ("anything/gpt-4o", ("openai/gpt-4o",)),  # the part after the slash, as Plano does
+        ("groq/new-model", ("groq/new-model",)),  # wildcard
+        ("gemini/flash", ("google/flash",)),  # wildcard under another name of the provider
+        ("llama-3", ("groq/llama-3",)),  # known in the catalogue of a wildcard
+        ("mistral-small", None),  # known, but that provider is not declared
+        ("gpt-5", None),
+        ("groq/", None),
+        ("groq/*", None),
+        ("fast/gpt", None),
+    ],
+)
+def test_a_name_means_what_the_document_says(
+    requested: str, models: tuple[str, ...] | None
+) -> None:
+    """Each way to name a model, and what names nothing."""
+    found = INDEX.resolve(requested)
+
+    assert (found.models if found else None) == models
+
+
+def test_an_alias_is_one_step() -> None:
+    """An alias of an alias means nothing; the loader refuses it."""
+    index = ModelIndex(INDEX.entries, {"a": "b", "b": "gpt-4o"}, ())
+
+    assert index.resolve("a") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "sources", "expected"),
+    [
+        ("openai/gpt-4o", ("preferences",), ["together_ai/meta/llama", "openai/gpt-4o"]),
+        ("openai/gpt-4o", ("default", "first"), ["anthropic/claude", "openai/gpt-4o"]),
+        ("vllm/twin", ("preferences",), []),
+        ("vllm/twin", (), []),
+    ],
+)
+def test_fallbacks_come_from_the_named_sources(
+    model: str, sources: tuple[str, ...], expected: list[str]
+) -> None:
+    """In the order of the sources."""
+    assert INDEX.fallbacks(model, sources) == expected
+
+
+def test_a_request_without_a_model_goes_to_the_default_then_the_others() -> None:
+    """The declared order stands."""
+    assert list(dict.fromkeys(INDEX.unnamed())) == [
+        "anthropic/claude", "openai/gpt-4o", "together_ai/meta/llama", "openai/twin", "vllm/twin",
+    ]  # fmt: skip
