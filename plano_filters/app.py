@@ -34,6 +34,7 @@ from plano_filters.guards import Guard
 from plano_filters.meter import Meter
 from plano_filters.refusal import refuse, request_id
 from plano_filters.registry import Registry
+from plano_filters.shared import Shared
 from plano_filters.telemetry import Observer, Telemetry
 from plano_filters.transport import UpstreamTransport
 
@@ -84,6 +85,7 @@ class Service:
         )
         self.telemetry = Telemetry(document.tracing, meter=self.meter, observers=observers)
         self._transport: UpstreamTransport | None = None
+        self._shared = Shared()
         middleware = load_middleware(document, loaded.report)
         chain = self.compile(loaded)
         loaded.report.raise_errors()
@@ -94,7 +96,10 @@ class Service:
     def compile(self, loaded: Loaded) -> Chain:
         """Compile the chain of a document; problems go into its report."""
         services = Services(
-            transport=self._shared_transport, tracer=self.telemetry.tracer, meter=self.meter
+            transport=self._shared_transport,
+            tracer=self.telemetry.tracer,
+            meter=self.meter,
+            shared=self._shared,
         )
         return compile_chain(loaded.document, self._registry, loaded.report, services)
 

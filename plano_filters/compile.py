@@ -28,6 +28,7 @@ from plano_filters.filter import (
 )
 from plano_filters.meter import Meter
 from plano_filters.registry import Registry
+from plano_filters.shared import Shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Services:
     transport: TransportFactory = no_transport
     tracer: Tracer = field(default_factory=NoOpTracer)
     meter: Meter = field(default_factory=Meter)
+    shared: Shared = field(default_factory=Shared)
 
 
 def compile_chain(
@@ -257,6 +259,7 @@ class _Compiler:
             transport=services.transport,
             tracer=services.tracer,
             meter=services.meter,
+            shared=services.shared,
             nested=nested,
         )
         try:

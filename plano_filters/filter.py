@@ -27,6 +27,7 @@ from plano_filters.config.document import Document, FilterEntry
 from plano_filters.exchange import Exchange, Outcome
 from plano_filters.messages import Response
 from plano_filters.meter import Meter
+from plano_filters.shared import Shared
 
 if TYPE_CHECKING:
     from plano_filters.chain import Chain
@@ -69,6 +70,8 @@ class FactoryContext:
     `lifespan`; do not close what it returns."""
     tracer: Tracer = field(default_factory=NoOpTracer)
     meter: Meter = field(default_factory=Meter)
+    shared: Shared = field(default_factory=Shared)
+    """What the chains of a process use together; a reload does not start it anew."""
     nested: NestedChain = _no_nested_chain
     """Compiles a nested list of filters in front of a terminal of the caller's own."""
 
