@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
+
+Prefer = Literal["cheapest", "fastest", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class Candidates:
     """The model as the client wrote it; empty when it named none."""
     explicit: bool
     """Whether the client named a model; False for an absent one, `auto` and `router`."""
+    exclusive: bool = False
+    """Whether the client wants no other model if the first fails (`x-plano-fallback: off`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,11 @@ class Route:
     name: str
     confidence: float | None = None
     """Probability in 0..1, if the router gives one."""
+    models: tuple[str, ...] = ()
+    """Full names of its models that can serve the request, in the order of the document. They are
+    the first candidates."""
+    prefer: Prefer = "none"
+    """How its models are to be ordered."""
 
 
 @dataclass(frozen=True, slots=True)

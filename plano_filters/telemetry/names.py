@@ -82,6 +82,7 @@ API_TYPES: Final = {"chat": "chat_completions", "responses": "responses"}
 
 # Our own
 ROUTE_NAME: Final = "plano.route.name"
+ROUTE_CONFIDENCE: Final = "plano.route.confidence"
 REQUEST_ID: Final = "plano.request.id"
 ATTEMPTS: Final = "plano.attempts"
 FILTER_NAME: Final = "plano.filter.name"

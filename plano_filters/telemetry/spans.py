@@ -142,6 +142,8 @@ def _describe_root(root: Span, exchange: Exchange, outcome: Outcome, view: View)
     root.set_attribute(names.ATTEMPTS, len(view.attempts))
     if view.route:
         root.set_attribute(names.ROUTE_NAME, view.route)
+    if view.confidence is not None:
+        root.set_attribute(names.ROUTE_CONFIDENCE, view.confidence)
     if outcome.disconnected:
         root.set_attribute(names.DISCONNECTED, True)
     if view.error:

@@ -53,6 +53,8 @@ class View:
     provider: str
     attempts: tuple[AttemptResult, ...]
     route: str
+    confidence: float | None
+    """Of the route, 0 to 1; None if the router gave none."""
     usage: Usage | None
     info: ResponseInfo
     relayed: Relayed | None
@@ -86,6 +88,7 @@ def view(exchange: Exchange, outcome: Outcome, now: float) -> View:
         provider=(row.gen_ai or prefix) if row else prefix,
         attempts=results,
         route=route.name if route else "",
+        confidence=route.confidence if route else None,
         usage=state.get(Usage),
         info=state.get(ResponseInfo) or ResponseInfo(),
         relayed=state.get(Relayed),

@@ -45,6 +45,8 @@ def truth(exchange: Exchange, model: str | None) -> dict[str, str]:
     route = exchange.state.get(Route)
     if route is not None:
         told["x-plano-route"] = _header(route.name)
+        if route.confidence is not None:
+            told["x-plano-route-confidence"] = f"{route.confidence:.3f}"
     return told
 
 
