@@ -32,6 +32,9 @@ class ModelIndex:
     """The models of each routing preference, as full names."""
     catalog: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Model ids by provider, for wildcards."""
+    router: str | None = None
+    """The declared model that sorts requests, if there is one. It answers nobody who did not name
+    it: its answers are names of routes."""
 
     @classmethod
     def of(
@@ -52,7 +55,9 @@ class ModelIndex:
             tuple(full for name in p.models for full in bare._declared(name))
             for p in document.routing_preferences
         )
-        return cls(document.model_providers, aliases, preferences, catalog)
+        meant = bare.resolve(document.overrides.llm_routing_model or "")
+        router = meant.models[0] if meant else None
+        return cls(document.model_providers, aliases, preferences, catalog, router)
 
     @property
     def concrete(self) -> list[str]:
@@ -96,12 +101,12 @@ class ModelIndex:
             elif source == "default":
                 found += [self.default] if self.default else []
             else:
-                found += self.concrete[:1]
+                found += self._serving()[:1]
         return found
 
     def unnamed(self) -> list[str]:
         """Return the candidates for a request that names no model: the default, then the others."""
-        return [self.default, *self.concrete] if self.default else self.concrete
+        return [self.default, *self._serving()] if self.default else self._serving()
 
     def entry(self, model: str) -> ModelProvider | None:
         """Return the declaration that a full name falls under."""
@@ -135,6 +140,10 @@ class ModelIndex:
         """Return declared names that look like a name nobody declared."""
         known = [*self.concrete, *self.aliases, *(e.model_id for e in self.entries)]
         return difflib.get_close_matches(name, known, n=1)
+
+    def _serving(self) -> list[str]:
+        """Return the declared models that may answer a request that does not name them."""
+        return [model for model in self.concrete if model != self.router]
 
     def _declared(self, name: str) -> tuple[str, ...]:
         if not name:

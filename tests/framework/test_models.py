@@ -89,6 +89,26 @@ def test_fallbacks_come_from_the_named_sources(
     assert INDEX.fallbacks(model, sources) == expected
 
 
+def test_the_router_model_serves_nobody_who_did_not_name_it() -> None:
+    """Its answers are names of routes, not what a client waits for."""
+    index = ModelIndex.of(
+        document("""
+version: v0.4.0
+listeners: [{name: m, type: model}]
+model_providers:
+  - {model: plano/Arch-Router, base_url: "http://127.0.0.1:8001"}
+  - {model: openai/gpt-4o, access_key: sk-aaaaaaaa}
+overrides: {llm_routing_model: plano/Arch-Router}
+""")
+    )
+
+    assert index.unnamed() == ["openai/gpt-4o"]
+    assert index.fallbacks("openai/gpt-4o", ["first"]) == ["openai/gpt-4o"]
+    named = index.resolve("plano/Arch-Router")
+    assert named is not None
+    assert named.models == ("plano/Arch-Router",)
+
+
 def test_a_request_without_a_model_goes_to_the_default_then_the_others() -> None:
     """The declared order stands."""
     assert list(dict.fromkeys(INDEX.unnamed())) == [
