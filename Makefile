@@ -55,7 +55,7 @@ $(BIN)/python:
 # An install of the package alone is enough for the demo; one for development covers it.
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@echo "installing plano-filters into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu]'
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml | $(BIN)/python

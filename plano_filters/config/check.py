@@ -178,10 +178,10 @@ def _readers(document: Document) -> Iterator[tuple[Path, str]]:
 
 _READERS = {
     "routing": {
-        "llm_provider": "classify",
-        "model": "classify",
+        "llm_provider": "",
+        "model": "",
         "override_explicit": "classify",
-        "route_on_user_only": "classify",
+        "route_on_user_only": "affinity",
         "routing_budget": "affinity",
         "session_cache": "affinity",
         "session_max_entries": "affinity",

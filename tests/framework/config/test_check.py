@@ -166,10 +166,10 @@ def test_what_contradicts_nothing_is_accepted(text: str) -> None:
     ("text", "told"),
     [
         ("routing: {session_ttl_seconds: 5}", "5:11 routing.session_ttl_seconds affinity"),
-        ("routing: {route_on_user_only: true}", "5:11 routing.route_on_user_only classify"),
+        ("routing: {route_on_user_only: true}", "5:11 routing.route_on_user_only affinity"),
         (COST.strip(), "5:1 model_metrics_sources rerank"),
         (
-            "overrides: {llm_routing_model: plano/Plano-Orchestrator}",
+            "overrides: {llm_routing_model: plano/Plano-Orchestrator}\nfilters: [alias, upstream]",
             "5:13 overrides.llm_routing_model classify",
         ),
     ],

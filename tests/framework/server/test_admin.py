@@ -74,8 +74,8 @@ async def test_the_chain_is_shown() -> None:
     """Each filter with its envelope, in order."""
     answer = await ask(Status(), "/-/filters")
 
-    assert answer.json["chain"] == "alias -> upstream"
-    assert [one["id"] for one in answer.json["filters"]] == ["alias", "upstream"]
+    assert answer.json["chain"] == "alias -> classify -> upstream"
+    assert [one["id"] for one in answer.json["filters"]] == ["alias", "classify", "upstream"]
 
 
 async def test_metrics_have_their_own_type() -> None:

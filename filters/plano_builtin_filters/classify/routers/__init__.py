@@ -1,0 +1,1 @@
+"""Router models: what turns a conversation and a routing table into probabilities."""
