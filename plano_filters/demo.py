@@ -11,17 +11,48 @@ listeners:
 model_providers:
   - {model: mock/fast}
   - {model: mock/smart, default: true}
+  - {model: mock/coder}
+  - {model: mock/writer}
+  - {model: mock/mathematician}
+  - {model: mock/translator}
+  - {model: mock/editor}
 model_aliases:
   fast-model: {target: mock/fast}
+routing_preferences:
+  - name: programming
+    description: writing, explaining and debugging code, scripts and database queries
+    models: [mock/coder]
+  - name: creative writing
+    description: stories, poems, song lyrics, slogans and other imaginative text
+    models: [mock/writer]
+  - name: mathematics
+    description: calculations, word problems, equations, proofs and statistics
+    models: [mock/mathematician]
+  - name: translation
+    description: translating text from one language into another
+    models: [mock/translator]
+  - name: summaries
+    description: summarizing articles, reports, meetings and long threads
+    models: [mock/editor]
 filters:
   - alias
+  - classify
   - upstream
 """
+PROMPTS: Final = {
+    "programming": "my python script dies with KeyError: 'id' when the list is empty",
+    "creative writing": "a short ballad about a lighthouse keeper who collects clocks",
+    "mathematics": "a train covers 240 km in 2.5 hours; how far does it get in 7 hours?",
+    "translation": "how do I say where is the nearest pharmacy in Portuguese",
+    "summaries": "give me the five main points of the minutes below",
+}
+"""One for each route of the document."""
 
 _WELCOME: Final = """\
 plano-filters demo: {url}/v1 answers, no key needed. Ctrl-C stops it.
 
   models   mock/fast, mock/smart (the default), fast-model (an alias of mock/fast)
+  routes   programming, creative writing, mathematics, translation, summaries
   metrics  {metrics}
 
 Type this in another terminal. Each request prints its way through the chain here.
@@ -42,7 +73,14 @@ Type this in another terminal. Each request prints its way through the chain her
     -H 'x-mock-status: 429' -H 'x-mock-model: fast' -d '{{
     "model": "fast-model", "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
-4. From Python, with the OpenAI SDK:
+4. Prompts that go to five models, because of what they are about:
+
+  for prompt in {prompts}; do
+    curl -s -o /dev/null {url}/v1/chat/completions -H 'content-type: application/json' \\
+      -d '{{"messages": [{{"role": "user", "content": "'"$prompt"'"}}]}}'
+  done
+
+5. From Python, with the OpenAI SDK:
 
   from openai import OpenAI
   client = OpenAI(base_url="{url}/v1", api_key="none")
@@ -58,4 +96,6 @@ def welcome(url: str, admin: str | None) -> str:
         url: Of the gateway, without `/v1`.
         admin: Of the admin listener; None if it is off.
     """
-    return _WELCOME.format(url=url, metrics=f"{admin}/metrics" if admin else "off")
+    prompts = " \\\n    ".join(f'"{prompt}"' for prompt in PROMPTS.values())
+    metrics = f"{admin}/metrics" if admin else "off"
+    return _WELCOME.format(url=url, metrics=metrics, prompts=prompts)
