@@ -49,6 +49,13 @@ def calibrate(
     file: base.Cases,
     *,
     model: Annotated[Path, typer.Option("--model", metavar="DIR", help="Directory of a model.")],
+    other_offset: Annotated[
+        float | None,
+        typer.Option(
+            help="Add this to the score of `other`, and fit the temperature alone: a higher one "
+            "finds more requests that no route fits, and leaves more unrouted that one does."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
     json: base.Json = False,
 ) -> None:
@@ -59,8 +66,10 @@ def calibrate(
         if not (model / manifest.NAME).is_file():
             raise base.WrongInput(f"{model} has no {manifest.NAME} that could be written to")
         before = manifest.read(model)
+        if other_offset is not None and before.kind != "encoder":
+            raise base.WrongInput("--other-offset is for models of kind encoder")
         manifest.verify(model, before)
-        after, told = fitted(before, _scored(kit, model, before, read))
+        after, told = fitted(before, _scored(kit, model, before, read), other_offset)
         sha256 = None if dry_run else manifest.write(model, after, after.files)
     told |= {"written": not dry_run, "sha256": sha256}
     if json:
@@ -71,19 +80,30 @@ def calibrate(
     print(done)  # noqa: T201
 
 
-def fitted(before: Manifest, scored: Sequence[Scored]) -> tuple[Manifest, dict[str, Any]]:
+def fitted(
+    before: Manifest, scored: Sequence[Scored], chosen: float | None = None
+) -> tuple[Manifest, dict[str, Any]]:
     """Fit a manifest's temperature, and the offset of `other` where it has one.
+
+    Args:
+        before: The manifest.
+        scored: What the model gives.
+        chosen: The offset, if it is not to be fitted.
 
     Returns:
         The new manifest, and what is better with it, on the same conversations.
     """
     logits, golds = [one.logits for one in scored], [one.gold for one in scored]
     settings = dict(before.settings)
-    if OFFSET in settings:
+    if chosen is not None:
+        logits = [[*row[:-1], row[-1] + chosen] for row in logits]
+        temperature = evaluation.fit_temperature(logits, golds)
+        settings[OFFSET] = chosen
+    elif OFFSET in settings:
         temperature, offset = evaluation.fit_both(logits, golds)
         settings[OFFSET] = round(offset, DIGITS)
     else:
-        temperature, offset = evaluation.fit_temperature(logits, golds), 0.0
+        temperature = evaluation.fit_temperature(logits, golds)
     temperature = float(f"{temperature:.{DIGITS + 1}g}")
     after = before.model_copy(update={"temperature": temperature, "settings": settings})
     sources = before.settings.get("trained_on")
