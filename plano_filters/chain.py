@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, TypeVarTuple, Unpack
@@ -81,6 +81,11 @@ class Chain:
         """The configs of the filters, by id."""
         found = {entry.id: getattr(entry.filter, "config", None) for entry in self.links}
         return {name: one for name, one in found.items() if isinstance(one, BaseModel)}
+
+    def reports(self) -> dict[str, Mapping[str, Any]]:
+        """Return what the filters say they go by at the moment, by id."""
+        found = {entry.id: entry.filter.report() for entry in self.links}
+        return {name: one for name, one in found.items() if one is not None}
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:

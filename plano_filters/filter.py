@@ -13,7 +13,7 @@ The life of a filter:
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -110,6 +110,13 @@ class Filter(Generic[ConfigT]):
 
     async def on_complete(self, exchange: Exchange, outcome: Outcome) -> None:
         """See the end: after the last byte, an error, or the client's leaving. Exactly once."""
+
+    def report(self) -> Mapping[str, Any] | None:
+        """Say what the filter goes by at the moment, for `/-/sources` of the admin listener.
+
+        JSON values, no secrets; None if there is nothing that an operator would ask about.
+        """
+        return None
 
 
 class TerminalFilter(Filter[ConfigT]):

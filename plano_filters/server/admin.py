@@ -61,6 +61,7 @@ def admin_app(status: Status) -> ASGIApp:
             Route("/metrics", pages.metrics),
             Route("/-/config", pages.config),
             Route("/-/filters", pages.filters),
+            Route("/-/sources", pages.sources),
             Route("/-/reload", pages.reload, methods=["POST"]),
             Mount("/", app=_not_found),
         ]
@@ -99,6 +100,10 @@ class _Pages:
             for one in chain.links
         ]
         return JSONResponse({"chain": str(chain), "filters": shown})
+
+    async def sources(self, request: Request) -> Response:
+        """Answer what the filters go by. Workers keep their own, so their supervisor has none."""
+        return JSONResponse({"sources": self._status.current().chain.reports()})
 
     async def reload(self, request: Request) -> Response:
         try:

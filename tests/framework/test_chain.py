@@ -40,6 +40,20 @@ class Script:
             raise Blocked("not this")
 
 
+class Reporting(Filter[FilterConfig]):
+    def report(self) -> dict[str, Any]:
+        return {"entries": 3}
+
+
+def test_filters_report_what_they_go_by() -> None:
+    """By the ids of their links; those with nothing to say are left out."""
+    made = [Reporting(FilterConfig(), FactoryContext(name)) for name in ("a", "b")]
+    silent = Scripted(Script("c", []))
+    links = [link(one, id=one.context.id, name="x") for one in (*made, silent)]
+
+    assert Chain(links).reports() == {"a": {"entries": 3}, "b": {"entries": 3}}
+
+
 class Scripted(Filter[FilterConfig]):
     def __init__(self, script: Script) -> None:
         super().__init__(FilterConfig(), FactoryContext(script.id))
