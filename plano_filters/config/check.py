@@ -51,6 +51,13 @@ def _follows(problem: Problem, wrong: set[Path]) -> bool:
     )
 
 
+_UNREAD = {
+    "genai-prices": frozenset({"url", "refresh_interval"}),
+    "self": frozenset({"url", "query", "refresh_interval"}),
+}
+"""Keys of sources that are in this process and nowhere else."""
+
+
 def _sources(document: Document, report: Report) -> None:
     seen: set[str] = set()
     for index, source in enumerate(document.model_metrics_sources):
@@ -62,8 +69,13 @@ def _sources(document: Document, report: Report) -> None:
             for key in ("url", "query"):
                 if getattr(source, key) is None:
                     report.error(here, f'a prometheus source needs "{key}"')
-        if isinstance(source, CostSource) and source.provider == "file" and source.url is None:
-            report.error(here, 'a file source needs "url", the path of the file')
+        if isinstance(source, CostSource) and source.provider == "file":
+            if source.url is None:
+                report.error(here, 'a file source needs "url", the path of the file')
+        elif source.url is not None and not is_url(source.url):
+            report.error((*here, "url"), "url must be a URL with http:// or https:// and a host")
+        for key in sorted(source.model_fields_set & _UNREAD.get(source.provider, frozenset())):
+            report.error((*here, key), f"a {source.provider} source has no {key}", on_key=True)
 
 
 def _routing(document: Document, report: Report) -> None:
@@ -171,6 +183,9 @@ def _readers(document: Document) -> Iterator[tuple[Path, str]]:
         yield ("routing_preferences",), "classify"
     if document.model_metrics_sources:
         yield ("model_metrics_sources",), "rerank"
+    for index, one in enumerate(document.routing_preferences):
+        if one.selection_policy is not None and one.selection_policy.prefer != "none":
+            yield ("routing_preferences", index, "selection_policy", "prefer"), "rerank"
     for section, keys in _READERS.items():
         for key in sorted(getattr(document, section).model_fields_set & keys.keys()):
             yield (section, key), keys[key]

@@ -92,9 +92,8 @@ def check_aliases(document: Document, report: Report) -> None:
 
 
 def check_preferences(document: Document, report: Report) -> None:
-    """Report preferences that name no declared model, or that nothing could order."""
+    """Report preferences that name no declared model, or have the name of another."""
     seen: set[str] = set()
-    sources = {source.type for source in document.model_metrics_sources}
     for index, preference in enumerate(document.routing_preferences):
         here = ("routing_preferences", index)
         if preference.name in seen:
@@ -102,14 +101,6 @@ def check_preferences(document: Document, report: Report) -> None:
         seen.add(preference.name)
         for position, model in enumerate(preference.models):
             _reference((*here, "models", position), model, document, report)
-        prefer = preference.selection_policy.prefer if preference.selection_policy else "none"
-        wanted = {"cheapest": "cost", "fastest": "latency"}.get(prefer)
-        if wanted is not None and wanted not in sources:
-            report.error(
-                (*here, "selection_policy", "prefer"),
-                f"prefer: {prefer} needs a {wanted} source",
-                hint=f"add one of type {wanted} to model_metrics_sources",
-            )
 
 
 def check_router(document: Document, report: Report) -> None:

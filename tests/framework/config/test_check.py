@@ -113,6 +113,18 @@ COST = "model_metrics_sources: [{type: cost, provider: models.dev}]\n"
         ("tracing: {random_sampling: 101}", "5:28 tracing.random_sampling must be at most 100"),
         ("versoin: v0.4.0", '5:1 unknown key "versoin" (did you mean "version"?)'),
         ("foo: 1", '5:1 unknown key "foo"'),
+        (
+            "model_metrics_sources: [{type: latency, provider: self, query: up}]",
+            "5:57 a self source has no query",
+        ),
+        (
+            "model_metrics_sources: [{type: cost, provider: genai-prices, refresh_interval: 9}]",
+            "5:62 a genai-prices source has no refresh_interval",
+        ),
+        (
+            "model_metrics_sources: [{type: cost, provider: models.dev, url: models.dev}]",
+            "5:65 url must be a URL with http:// or https:// and a host",
+        ),
         ("limits: {body: 1}", "5:16 limits.body must be at least 1024"),
         (
             "overrides: {upstream_connect_timeout: soon}",
@@ -167,7 +179,10 @@ def test_what_contradicts_nothing_is_accepted(text: str) -> None:
     [
         ("routing: {session_ttl_seconds: 5}", "5:11 routing.session_ttl_seconds affinity"),
         ("routing: {route_on_user_only: true}", "5:11 routing.route_on_user_only affinity"),
-        (COST.strip(), "5:1 model_metrics_sources rerank"),
+        (
+            COST.strip() + "\nfilters: [alias, classify, upstream]",
+            "5:1 model_metrics_sources rerank",
+        ),
         (
             "overrides: {llm_routing_model: plano/Plano-Orchestrator}\nfilters: [alias, upstream]",
             "5:13 overrides.llm_routing_model classify",
@@ -200,6 +215,20 @@ def test_deadlines_of_further_listeners_are_told() -> None:
 def test_settings_that_a_filter_of_the_chain_reads_are_not_told() -> None:
     """With `rerank` in the chain, its sources are read."""
     assert warnings_of(PROVIDERS + COST + "filters: [alias, rerank, upstream]\n") == []
+
+
+def test_a_preference_that_nothing_orders_is_told() -> None:
+    """`prefer` is read by `rerank`; a chain without it leaves the order of the document."""
+    text = (
+        PROVIDERS + "routing_preferences:\n"
+        "  - {name: a, description: b, models: [gpt-4o], selection_policy: {prefer: cheapest}}\n"
+    )
+    told = (
+        "6:68 routing_preferences.selection_policy.prefer is not read by any filter of this chain "
+        "(the filter `rerank` would read it)"
+    )
+    assert warnings_of(text + "filters: [alias, classify, upstream]\n") == [told]
+    assert warnings_of(text) == []
 
 
 def test_a_remote_filter_that_is_not_defined_is_told() -> None:

@@ -41,7 +41,9 @@ def test_defaults_are_filled_in() -> None:
             "output_filters": [],
         }
     ]
-    assert [entry["use"] for entry in shown["filters"]] == ["alias", "classify", "upstream"]
+    assert [entry["use"] for entry in shown["filters"]] == [
+        "alias", "classify", "rerank", "upstream",
+    ]  # fmt: skip
     assert shown["model_providers"][0]["name"] == "openai/gpt-4o"
 
 

@@ -70,12 +70,27 @@ async def test_the_configuration_is_shown_without_secrets() -> None:
     assert answer.json["document"]["model_providers"][0]["model"] == "mock/fast"
 
 
+async def test_what_filters_go_by_is_shown() -> None:
+    """Each filter that reports something; a chain that was not started reports nothing."""
+    status = Status()
+    assert (await ask(status, "/-/sources")).json == {"sources": {}}
+    async with status.now.chain.lifespan():
+        answer = await ask(status, "/-/sources")
+
+    assert answer.json["sources"]["rerank"]["cost"]["used"] == "genai-prices"
+
+
 async def test_the_chain_is_shown() -> None:
     """Each filter with its envelope, in order."""
     answer = await ask(Status(), "/-/filters")
 
-    assert answer.json["chain"] == "alias -> classify -> upstream"
-    assert [one["id"] for one in answer.json["filters"]] == ["alias", "classify", "upstream"]
+    assert answer.json["chain"] == "alias -> classify -> rerank -> upstream"
+    assert [one["id"] for one in answer.json["filters"]] == [
+        "alias",
+        "classify",
+        "rerank",
+        "upstream",
+    ]
 
 
 async def test_metrics_have_their_own_type() -> None:

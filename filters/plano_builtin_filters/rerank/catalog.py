@@ -1,0 +1,155 @@
+"""What a catalogue knows of a model, and by which names it knows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from plano_filters import providers
+
+PER_TOKEN: Final = 0.01
+"""USD. No model costs less for a million tokens, and none as much for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per million tokens."""
+
+    input: float
+    output: float
+    cached: float | None = None
+    """Of prompt tokens that the provider had cached; None if it is not said."""
+
+    @property
+    def total(self) -> float | None:
+        """What models are compared by: a million tokens in and a million out.
+
+        None if that is nothing: a price of 0 is how catalogues write that they do not know it.
+        """
+        total = self.input + self.output
+        return total if total > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """What a model takes. None: not known."""
+
+    images: bool | None = None
+    tools: bool | None = None
+    structured: bool | None = None
+    """JSON schemas for the answer."""
+    context: int | None = None
+    """Tokens."""
+
+    def filled(self, other: Ability) -> Ability:
+        """Take from another what is not known here."""
+        return Ability(
+            self.images if self.images is not None else other.images,
+            self.tools if self.tools is not None else other.tools,
+            self.structured if self.structured is not None else other.structured,
+            self.context if self.context is not None else other.context,
+        )
+
+    @property
+    def limits(self) -> bool:
+        """Whether there is anything the model is known not to take."""
+        return self.context is not None or False in (self.images, self.tools, self.structured)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of a catalogue."""
+
+    price: Price | None = None
+    ability: Ability = Ability()
+
+
+class Catalog:
+    """Models by name.
+
+    Args:
+        models: By full name, by `lowercase(creator)/id` or by bare id.
+    """
+
+    def __init__(self, models: Mapping[str, Model]) -> None:
+        self._models = models
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def find(self, name: str) -> Model | None:
+        """Return what is known of a declared model.
+
+        Args:
+            name: Full name, `provider/model-id`.
+        """
+        return next((self._models[one] for one in names(name) if one in self._models), None)
+
+
+def names(full: str) -> list[str]:
+    """Return what a catalogue may call a declared model, the best match first.
+
+    The bare id counts only at providers that charge for it: what somebody else asks for a model
+    says nothing of one that runs on a machine of yours.
+    """
+    prefix, _, model_id = full.partition("/")
+    found = [full, f"{providers.canonical(prefix)}/{model_id}"]
+    row = providers.find(prefix)
+    if row is not None and row.needs_key:
+        found.append(model_id)
+    return found
+
+
+def number(value: object) -> float | None:
+    """Read a rate or a time: finite and not negative, or None. Decimal texts count."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        read = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return read if math.isfinite(read) and read >= 0 else None
+
+
+def price(input_rate: object, output_rate: object, cached: object = None) -> Price | None:
+    """Read a price; None unless both rates are there and one is above 0."""
+    read = number(input_rate), number(output_rate)
+    if read[0] is None or read[1] is None:
+        return None
+    made = Price(read[0], read[1], number(cached))
+    return made if made.total is not None and math.isfinite(made.total) else None
+
+
+def per_million(prices: Iterable[Price]) -> float:
+    """Return what to multiply the rates of a document by, so that they are per million tokens.
+
+    Catalogues that name their fields `per_million` publish USD per token. Told apart by all rates
+    together: one rate alone may be small.
+    """
+    rates = [rate for one in prices for rate in (one.input, one.output) if rate > 0]
+    return 1e6 if rates and max(rates) < PER_TOKEN else 1.0
+
+
+def scaled(models: Mapping[str, Model]) -> dict[str, Model]:
+    """Return models whose rates are per million tokens, whatever they were."""
+    factor = per_million(one.price for one in models.values() if one.price)
+    return {name: Model(_times(one.price, factor), one.ability) for name, one in models.items()}
+
+
+def _times(old: Price | None, factor: float) -> Price | None:
+    if old is None or factor == 1:
+        return old
+    cached = None if old.cached is None else old.cached * factor
+    return Price(old.input * factor, old.output * factor, cached)
+
+
+def context(value: object) -> int | None:
+    """Read a context length; None if it is not one."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def flag(value: object) -> bool | None:
+    """Read a yes or no; None if it is neither."""
+    return value if isinstance(value, bool) else None

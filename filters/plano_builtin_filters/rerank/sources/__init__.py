@@ -1,0 +1,1 @@
+"""Where prices, abilities and latencies come from."""

@@ -1,0 +1,90 @@
+"""Write the bundled prices of `rerank` from the data of `genai-prices` (MIT licence, Pydantic).
+
+pip install genai-prices && python tools/update_prices.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from genai_prices.data import providers as priced
+
+from plano_filters.providers import PROVIDERS
+
+TARGET = Path(__file__).parent.parent / "filters/plano_builtin_filters/rerank/prices.json"
+TODAY = datetime.now(UTC).date()
+
+
+def main() -> None:
+    """Write the file."""
+    by_id = {provider.id: provider for provider in priced}
+    found = {}
+    for name, row in PROVIDERS.items():
+        provider = by_id.get(row.prices or name)
+        rows = [made for model in provider.models if (made := entry(model))] if provider else []
+        if rows:
+            found[name] = rows
+    source = f"genai-prices {version('genai-prices')}, MIT"
+    lines = ",\n".join(
+        f"{json.dumps(name)}: [\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]"
+        for name, rows in found.items()
+    )
+    head = f'{{"source": {json.dumps(source)}, "date": "{TODAY}", "providers": {{\n'
+    TARGET.write_text(f"{head}{lines}\n}}}}\n", encoding="utf-8")
+
+
+def entry(model: Any) -> dict[str, Any] | None:
+    """Return a model as the file has it; None if it has no price and no context."""
+    prices = current(model.prices)
+    rates = {
+        "input": rate(getattr(prices, "input_mtok", None)),
+        "output": rate(getattr(prices, "output_mtok", None)),
+        "cached": rate(getattr(prices, "cache_read_mtok", None)),
+        "context": model.context_window,
+    }
+    known = {key: value for key, value in rates.items() if value is not None}
+    if not {"input", "output"} <= known.keys() and "context" not in known:
+        return None
+    return {"match": sorted({f"={model.id.lower()}", *rules(model.match)}), **known}
+
+
+def current(prices: Any) -> Any:
+    """Return today's prices: the last that have begun; those of certain hours do not count."""
+    if not isinstance(prices, list):
+        return prices
+    begun = [
+        one.prices
+        for one in prices
+        if one.constraint is None or getattr(one.constraint, "start_date", TODAY) <= TODAY
+        if not hasattr(one.constraint, "start_time")
+    ]
+    return begun[-1] if begun else prices[0].prices
+
+
+def rate(value: Any) -> float | None:
+    """Return a rate; of one that grows with the prompt, the base."""
+    base = getattr(value, "base", value)
+    return None if base is None else float(base)
+
+
+def rules(clause: Any) -> Iterator[str]:
+    """Yield a clause as rules of one character and a text; conjunctions are left out."""
+    for kind, name in (
+        ("=", "equals"),
+        ("^", "starts_with"),
+        ("$", "ends_with"),
+        ("*", "contains"),
+    ):
+        if hasattr(clause, name):
+            yield kind + getattr(clause, name).lower()
+    for inner in getattr(clause, "or_", ()):
+        yield from rules(inner)
+
+
+if __name__ == "__main__":
+    main()
