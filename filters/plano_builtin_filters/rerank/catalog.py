@@ -53,9 +53,9 @@ class Ability:
         )
 
     @property
-    def limits(self) -> bool:
-        """Whether there is anything the model is known not to take."""
-        return self.context is not None or False in (self.images, self.tools, self.structured)
+    def refuses(self) -> bool:
+        """Whether there is a kind of request that the model is known not to take."""
+        return False in (self.images, self.tools, self.structured)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,12 +93,12 @@ class Rerank(Filter[RerankConfig]):
     def _prune(self, exchange: Exchange, pool: core.Pool) -> tuple[str, ...]:
         """Return the candidates that are not known to be unable to take the request."""
         abilities = {model: self._sources.ability(model) for model in pool.all}
-        if len(pool.all) < 2 or not any(one.limits for one in abilities.values()):
-            return pool.all
         request = exchange.request
         rooms = [one.context for one in abilities.values() if one.context is not None]
-        # Counting takes a walk through the conversation; most are far shorter than any context.
+        # Reading takes a walk through the conversation; most are far shorter than any context.
         count = bool(rooms) and len(request.body) // BYTES_A_TOKEN > min(rooms)
+        if len(abilities) < 2 or not (count or any(one.refuses for one in abilities.values())):
+            return pool.all
         needs = needs_of(request.payload, tokens_of(request.payload) if count else None)
         found = {model: core.lacks(needs, ability) for model, ability in abilities.items()}
         lacking = {model: what for model, what in found.items() if what}

@@ -28,6 +28,8 @@ from plano_filters.config.document import CostSource, LatencySource
 T = TypeVar("T")
 COST_SECONDS: Final = 3600
 """Between two readings of a catalogue, unless the document says otherwise. Prices change weekly."""
+FILE_SECONDS: Final = 60
+"""Between two looks at a file: one that did not change is not read."""
 LATENCY_SECONDS: Final = 60
 """Between two queries. Prometheus itself scrapes every 15 to 60 seconds."""
 _CATALOGS: Final[Mapping[str, tuple[str, Callable[[bytes, Mapping[str, str]], Catalog]]]] = {
@@ -150,6 +152,7 @@ class Sources:
     def _keep_catalog(self, cost: CostSource) -> Keeper[Catalog]:
         url, parse = _CATALOGS[cost.provider]
         place: Place
+        often = FILE_SECONDS if cost.provider == "file" else COST_SECONDS
         if cost.provider == "file":
             place = OnDisk(cost.url or "", self._config.max_bytes)
         else:
@@ -158,7 +161,7 @@ class Sources:
             cost.provider,
             place,
             lambda text: parse(text, cost.model_aliases),
-            interval=cost.refresh_interval or COST_SECONDS,
+            interval=cost.refresh_interval or often,
             timeout=self._config.fetch_timeout,
             context=self._context,
         )
