@@ -78,6 +78,20 @@ def _sources(document: Document, report: Report) -> None:
             report.error((*here, key), f"a {source.provider} source has no {key}", on_key=True)
 
 
+def _source_aliases(document: Document, report: Report) -> None:
+    """Warn of catalogue names that are given to models nobody declared."""
+    declared = {entry.model for entry in document.model_providers}
+    wild = {entry.provider for entry in document.model_providers if entry.wildcard}
+    for index, source in enumerate(document.model_metrics_sources):
+        aliases = source.model_aliases if isinstance(source, CostSource) else {}
+        for theirs, mine in aliases.items():
+            if mine not in declared and mine.partition("/")[0] not in wild:
+                report.warning(
+                    ("model_metrics_sources", index, "model_aliases", theirs),
+                    f'"{mine}" is not declared in model_providers, so nobody asks for its price',
+                )
+
+
 def _routing(document: Document, report: Report) -> None:
     cache = document.routing.session_cache
     if cache.type == "redis" and cache.url is None:
@@ -215,6 +229,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("model_providers", "routing_preferences", "model_metrics_sources"), check_preferences),
     (("overrides", "model_providers"), check_router),
     (("model_metrics_sources",), _sources),
+    (("model_metrics_sources", "model_providers"), _source_aliases),
     (("routing", "model_metrics_sources"), _routing),
     (("listeners", "filters", "remote_filters"), _listeners),
     (("listeners",), _shared),

@@ -198,10 +198,13 @@ class CostSource(Model):
 
     type: Literal["cost"]
     provider: Literal["digitalocean", "models.dev", "genai-prices", "file"]
+    """`genai-prices`: those that come with the package; they count where nothing is declared."""
     url: str | None = None
+    """Address of the catalogue, or path of the file. Default: the catalogue's public address."""
     refresh_interval: int | None = Field(default=None, ge=1)
-    """Seconds."""
+    """Seconds between two readings. Default: 3600, for a file 60."""
     model_aliases: dict[str, str] = Field(default_factory=dict)
+    """Declared models, in full, by the catalogue's names for them."""
 
 
 class LatencySource(Model):
@@ -209,10 +212,14 @@ class LatencySource(Model):
 
     type: Literal["latency"]
     provider: Literal["prometheus", "self"]
+    """`self`: the times to first byte that the gateway measures; they count where nothing is
+    declared."""
     url: str | None = None
+    """Address of Prometheus, without `/api/v1`."""
     query: str | None = None
+    """PromQL; one row for each model, named by the label `model_name`."""
     refresh_interval: int | None = Field(default=None, ge=1)
-    """Seconds."""
+    """Seconds between two queries. Default: 60."""
 
 
 class RemoteFilter(Model):

@@ -217,6 +217,17 @@ def test_settings_that_a_filter_of_the_chain_reads_are_not_told() -> None:
     assert warnings_of(PROVIDERS + COST + "filters: [alias, rerank, upstream]\n") == []
 
 
+def test_a_price_for_a_model_that_nobody_declared_is_told() -> None:
+    """The full name counts; a wildcard declares every model of its provider."""
+    source = "{type: cost, provider: models.dev, model_aliases: {a: openai/gpt-4o, b: gpt-4o}}"
+    assert warnings_of(PROVIDERS + f"model_metrics_sources: [{source}]\n") == [
+        '5:97 "gpt-4o" is not declared in model_providers, so nobody asks for its price'
+    ]
+    anything = PROVIDERS + '  - {model: "groq/*", access_key: sk-aaaaaaaa}\n'
+    wild = source.replace("b: gpt-4o", "b: groq/x")
+    assert warnings_of(anything + f"model_metrics_sources: [{wild}]\n") == []
+
+
 def test_a_preference_that_nothing_orders_is_told() -> None:
     """`prefer` is read by `rerank`; a chain without it leaves the order of the document."""
     text = (

@@ -111,7 +111,8 @@ async def test_a_wrong_file_keeps_the_old_chain_and_is_shown(tmp_path: Path) -> 
     assert "plano.yaml:6" in line["event"]
     assert "upstraem" in details["reload_error"]
     assert (shown["generation"], status) == (1, 200)
-    assert [one["use"] for one in shown["document"]["filters"]] == ["alias", "upstream"]
+    used = [one["use"] for one in shown["document"]["filters"]]
+    assert used == ["alias", "classify", "rerank", "upstream"]
 
 
 async def test_a_change_of_the_file_is_noticed(tmp_path: Path) -> None:
