@@ -168,10 +168,10 @@ class Rerank(Filter[RerankConfig]):
         streamed: bool,
     ) -> str | None:
         """Choose a model to be measured, now and then; None for most requests."""
-        unknown = _unknown(models, figures)
+        measured = self._sources.measured
+        unknown = [model for model in _unknown(models, figures) if not measured.fails(model)]
         if source != "self" or not unknown or self.context.random.random() >= self.config.explore:
             return None
-        measured = self._sources.measured
         return min(unknown, key=lambda model: measured.samples(model, streamed=streamed))
 
 

@@ -257,6 +257,26 @@ async def test_a_model_that_is_not_known_is_tried_now_and_then() -> None:
     assert {one.decisions[0].data["outcome"] for one in explored} == {"explored"}
 
 
+async def test_a_model_that_fails_is_not_tried_out() -> None:
+    """A wrong key of a model that nobody asked for must not cost requests; later it is tried."""
+    clock = StepClock()
+    async with real_context(clock=clock) as context, standing(context=context, explore=1) as rerank:
+        refused = AttemptResult(Attempt(1, MINI, "openai"), 401, "status", 0.0, 0.01)
+        facts = [Candidates((MINI,), "x", explicit=True), Attempts([refused])]
+        await exercise(rerank, make_exchange(BODY, facts=facts))
+        for _ in range(5):
+            await serve(rerank, GPT, 2.0)
+        soon, later = routed("fastest", GPT, MINI), routed("fastest", GPT, MINI)
+        await exercise(rerank, soon)
+        clock.pass_(600)
+        for _ in range(5):
+            await serve(rerank, GPT, 2.0)
+        await exercise(rerank, later)
+
+    assert models_of(soon) == (GPT, MINI)
+    assert models_of(later) == (MINI, GPT)
+
+
 async def test_what_was_measured_outlives_a_reload() -> None:
     """The new chain's filter starts before the old one's ends."""
     async with real_context() as context:

@@ -84,6 +84,7 @@ class Measured:
         self._half_life = half_life
         self._clock = clock
         self._tracks: OrderedDict[tuple[str, bool], Track] = OrderedDict()
+        self._failed: dict[str, float] = {}
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:
@@ -96,9 +97,21 @@ class Measured:
         A refusal is quick and says nothing; a try that timed out took at least that long.
         """
         for result in attempts.results:
+            model = result.attempt.model
             answered = result.error is None and result.status is not None and result.status < 300
             if answered or result.error == "timeout":
-                self.enter(result.attempt.model, result.seconds, streamed=streamed)
+                self.enter(model, result.seconds, streamed=streamed)
+            if answered:
+                self._failed.pop(model, None)
+            elif result.error != "CancelledError":
+                self._failed[model] = self._clock.now()
+                if len(self._failed) > MOST:
+                    del self._failed[next(iter(self._failed))]
+
+    def fails(self, model: str) -> bool:
+        """Say whether a model's last try failed, less than a half-life ago."""
+        when = self._failed.get(model)
+        return when is not None and self._clock.now() - when < self._half_life
 
     def enter(self, model: str, seconds: float, *, streamed: bool) -> None:
         """Enter one measurement."""
