@@ -6,7 +6,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY plano_filters plano_filters
 COPY filters filters
 RUN python -m venv /app \
- && /app/bin/pip install --no-cache-dir --disable-pip-version-check ".[jwt,fast,cpu]"
+ && /app/bin/pip install --no-cache-dir --disable-pip-version-check ".[jwt,redis,fast,cpu]"
 
 FROM python:3.12-slim
 RUN apt-get update \

@@ -20,13 +20,19 @@ demo: $(VENV)/installed ## Serve a gateway that needs no key (PORT=12000)
 test: $(VENV)/installed-dev programs ## Run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/pytest -n auto $(ARGS)
 
-# A program that a test uses and pip cannot install. Without it, that test is skipped and says so.
+# Programs that tests use and pip cannot install. Without one, its tests are skipped and say so.
 programs:
-	@command -v promtool >/dev/null || { \
-		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-		echo "installing prometheus, for promtool ..." && apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus \
-			>/dev/null; } || echo "promtool is missing; install prometheus to run its test" >&2
+	@$(call program,promtool,prometheus,the test of the metrics)
+	@$(call program,redis-server,redis-server,the tests of pins in Redis)
+
+# $(call program,COMMAND,DEBIAN PACKAGE,WHAT USES IT)
+define program
+command -v $(1) >/dev/null || { \
+	test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	echo "installing $(2), for $(3) ..." && apt-get update -qq && \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) \
+		>/dev/null; } || echo "$(1) is missing, so $(3) will be skipped: install $(2)" >&2
+endef
 
 check: $(VENV)/installed-dev ## Run formatter, linter, type checker, layers; validate configs/
 	@$(BIN)/ruff format --check .

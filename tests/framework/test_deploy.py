@@ -104,7 +104,7 @@ def test_the_build_copies_what_it_needs_and_no_more() -> None:
     assert ignored[0] == "*"
     assert {f"!{name}" for name in copied} <= set(ignored)
     assert all((ROOT / name).exists() for name in copied)
-    assert re.search(r'"\.\[jwt,fast,cpu\]"', " ".join(image["RUN"]))
+    assert re.search(r'"\.\[jwt,redis,fast,cpu\]"', " ".join(image["RUN"]))
 
 
 @pytest.mark.parametrize("name", MANIFESTS)

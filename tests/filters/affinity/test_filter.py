@@ -1,0 +1,408 @@
+"""What `affinity` does to the requests of a session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from plano_builtin_filters.affinity import Affinity, AffinityConfig
+from plano_filters import (
+    Candidates,
+    Exchange,
+    FactoryContext,
+    FilterConfig,
+    Outcome,
+    Pin,
+    Principal,
+    Response,
+    Route,
+    Served,
+    TerminalFilter,
+    UpstreamFailed,
+    load_text,
+)
+from plano_filters.chain import Chain, link
+from plano_filters.meter import Meter
+from plano_filters.shared import Shared
+from plano_filters.testing import FakeClock, make_exchange
+from tests.support.gateway import free_port
+from tests.support.redis import redis_server
+
+GPT, CLAUDE, LLAMA = "openai/gpt-4o", "anthropic/claude", "groq/llama"
+HEAD = f"""
+version: v0.4.0
+listeners: [{{name: m, type: model}}]
+model_providers:
+  - {{model: {GPT}, access_key: sk-aaaaaaaa, default: true}}
+  - {{model: {CLAUDE}, access_key: sk-aaaaaaaa}}
+  - {{model: {LLAMA}, access_key: sk-aaaaaaaa}}
+"""
+USER = {"role": "user", "content": "hi"}
+CALL: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}
+RESULT = {"role": "tool", "content": "42"}
+TURNS = "routing: {route_on_user_only: true}"
+
+
+class Serve(TerminalFilter[FilterConfig]):
+    """Answers with the first candidate that does not fail."""
+
+    def __init__(self) -> None:
+        super().__init__(FilterConfig(), FactoryContext("serve"))
+        self.failing: set[str] = set()
+
+    async def on_request(self, exchange: Exchange) -> Response:
+        for model in exchange.state[Candidates].models:
+            if model not in self.failing:
+                exchange.state.put(Served(model, model.partition("/")[0]))
+                return Response.from_json({"model": model})
+        raise UpstreamFailed("none answered")
+
+
+@dataclass(slots=True)
+class Gate:
+    """A chain of `affinity` and a terminal filter."""
+
+    chain: Chain
+    serve: Serve
+    meter: Meter
+    seen: list[Exchange] = field(default_factory=list)
+
+    async def ask(
+        self,
+        session: str | None = "s",
+        *,
+        models: tuple[str, ...] = (GPT, CLAUDE),
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        path: str = "/v1/chat/completions",
+        route: str | None = None,
+        principal: str | None = None,
+        exclusive: bool = False,
+        requested: str | None = None,
+    ) -> str:
+        """Send a request through; returns the model that served, or the status of an error."""
+        named = {} if session is None else {"X-Model-Affinity": session}
+        facts: list[object] = [
+            Candidates(models, requested or models[0], explicit=True, exclusive=exclusive)
+        ]
+        facts += [Principal(principal)] if principal else []
+        facts += [Route(route)] if route else []
+        exchange = make_exchange(
+            body or {"messages": [USER]}, path=path, headers={**named, **(headers or {})},
+            facts=facts,
+        )  # fmt: skip
+        response = await self.chain.run(exchange)
+        await self.chain.complete(exchange, Outcome(response.status))
+        self.seen.append(exchange)
+        served = exchange.state.get(Served)
+        return served.model if served else str(response.status)
+
+    @property
+    def said(self) -> list[str]:
+        """What was decided about the last request."""
+        return [decision.text for decision in self.seen[-1].decisions]
+
+    def count(self, name: str, **labels: str) -> float | None:
+        """Return a counter's value."""
+        return self.meter.registry.get_sample_value(f"{name}_total", labels)
+
+
+@asynccontextmanager
+async def gate(
+    more: str = "",
+    *,
+    clock: FakeClock | None = None,
+    shared: Shared | None = None,
+    head: str = HEAD,
+    **config: Any,
+) -> AsyncGenerator[Gate]:
+    """Build and start a chain."""
+    document = load_text(f"{head}{more}\n", env={}).document
+    meter = Meter()
+    context = FactoryContext(
+        "affinity", document, clock=clock or FakeClock(), meter=meter, shared=shared or Shared()
+    )
+    serve = Serve()
+    links = [
+        link(Affinity(AffinityConfig(**config), context), id="affinity", name="affinity"),
+        link(serve, id="serve", name="serve"),
+    ]
+    chain = Chain(links)
+    async with chain.lifespan():
+        yield Gate(chain, serve, meter)
+
+
+async def test_a_session_stays_at_its_model() -> None:
+    """Whatever model later requests name; the others stay behind as fallbacks."""
+    async with gate() as chain:
+        assert await chain.ask(models=(CLAUDE, GPT), route="code") == CLAUDE
+        assert chain.said == ["no pin yet", f"pinned to {CLAUDE} for 600 s"]
+        assert await chain.ask(models=(GPT, LLAMA)) == CLAUDE
+        state = chain.seen[-1].state
+
+        assert chain.said == [f"held to {CLAUDE}"]
+        assert state[Candidates].models == (CLAUDE, GPT, LLAMA)
+        assert (state[Pin], state[Route]) == (Pin(CLAUDE, "code"), Route("code"))
+        assert chain.count("plano_affinity_lookups", result="hit") == 1
+        assert chain.count("plano_affinity_lookups", result="miss") == 1
+
+
+async def test_another_session_and_none() -> None:
+    """Each session has its own pin; a request that names none has none, and is not counted."""
+    async with gate() as chain:
+        assert await chain.ask("one", models=(CLAUDE,)) == CLAUDE
+        assert await chain.ask("two") == GPT
+        for nothing in (None, "", "  "):
+            assert await chain.ask(nothing) == GPT
+            assert chain.said == []
+        assert chain.count("plano_affinity_lookups", result="miss") == 2
+
+
+async def test_any_text_names_a_session() -> None:
+    """However long, and whatever is in it."""
+    async with gate() as chain:
+        for name in ("x" * 20_000, "a:b", "é", "{}\t\\"):
+            assert await chain.ask(name, models=(CLAUDE,)) == CLAUDE
+            assert await chain.ask(name) == CLAUDE
+
+
+async def test_a_pin_lasts_from_the_first_answer() -> None:
+    """Requests in between do not make it longer."""
+    clock = FakeClock()
+    async with gate("routing: {session_ttl_seconds: 100}", clock=clock) as chain:
+        await chain.ask(models=(CLAUDE,))
+        await clock.sleep(99)
+        assert await chain.ask() == CLAUDE
+        await clock.sleep(1)
+        assert await chain.ask() == GPT
+
+
+async def test_only_so_many_sessions() -> None:
+    """The one that was not used for the longest time is forgotten."""
+    async with gate("routing: {session_max_entries: 2}") as chain:
+        for name in ("one", "two", "three"):
+            await chain.ask(name, models=(CLAUDE,))
+
+        assert [await chain.ask(name) for name in ("three", "two", "one")] == [CLAUDE, CLAUDE, GPT]
+
+
+async def test_the_pin_follows_who_served() -> None:
+    """Not the model that failed: neither at first, nor later."""
+    async with gate() as chain:
+        chain.serve.failing = {GPT}
+        assert await chain.ask() == CLAUDE
+        chain.serve.failing = {CLAUDE}
+        assert await chain.ask(models=(LLAMA,)) == LLAMA
+        assert chain.said[-1] == f"pinned to {LLAMA} for 600 s"
+        chain.serve.failing = set()
+        assert await chain.ask() == LLAMA
+
+
+async def test_an_error_makes_no_pin() -> None:
+    """The next request is a first one."""
+    async with gate() as chain:
+        chain.serve.failing = {GPT, CLAUDE}
+        assert await chain.ask() == "502"
+        chain.serve.failing = set()
+        await chain.ask()
+        assert chain.said[0] == "no pin yet"
+
+
+async def test_a_client_that_wants_no_fallback_gets_none() -> None:
+    """The pinned model is its only candidate."""
+    async with gate() as chain:
+        await chain.ask(models=(CLAUDE,))
+        chain.serve.failing = {CLAUDE}
+        assert await chain.ask(exclusive=True) == "502"
+
+
+async def test_tenants_and_principals_share_nothing() -> None:
+    """The same name is another session for each of them."""
+    async with gate("routing: {session_cache: {tenant_header: x-tenant}}") as chain:
+        acme = {"x-tenant": "acme"}
+        await chain.ask("s", models=(CLAUDE,), headers=acme)
+        await chain.ask("s", models=(LLAMA,), headers=acme, principal="team-a")
+
+        assert await chain.ask("s", headers=acme) == CLAUDE
+        assert await chain.ask("s", headers=acme, principal="team-a") == LLAMA
+        for other in ("acme:s", "@team-a:acme:s", "s"):
+            assert await chain.ask(other) == GPT
+        assert await chain.ask("s", headers=acme, principal="team-b") == GPT
+        assert await chain.ask("s", principal="team-a") == GPT
+
+
+async def test_a_reload_keeps_pins_and_drops_those_that_do_not_fit() -> None:
+    """Durations and sizes may change; a model that is no longer declared is no pin."""
+    shared, gone = Shared(), HEAD.replace(f"  - {{model: {CLAUDE}, access_key: sk-aaaaaaaa}}\n", "")
+    async with gate(shared=shared) as old:
+        await old.ask("one", models=(CLAUDE,))
+        await old.ask("two", models=(LLAMA,))
+        async with gate("routing: {session_ttl_seconds: 9}", shared=shared, head=gone) as new:
+            assert await new.ask("two", models=(GPT,)) == LLAMA
+            assert await new.ask("one", models=(GPT,)) == GPT
+            assert new.said == [
+                f"pin dropped: {CLAUDE} is not declared", f"pinned to {GPT} for 9 s",
+            ]  # fmt: skip
+            assert new.count("plano_affinity_lookups", result="dropped") == 1
+        assert await old.ask("one", models=(LLAMA,)) == GPT
+
+
+async def test_a_pin_that_does_not_speak_the_dialect_is_dropped() -> None:
+    """A session that changes its API is pinned anew."""
+    async with gate() as chain:
+        await chain.ask(models=(LLAMA,))
+        body = {"max_tokens": 1, "messages": [USER]}
+        assert await chain.ask(models=(CLAUDE,), path="/v1/messages", body=body) == CLAUDE
+        assert chain.said[0] == f"pin dropped: {LLAMA} does not speak messages"
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/models", "/v1/other"])
+async def test_what_belongs_to_no_session(path: str) -> None:
+    """Vectors of another model would be wrong, and the rest has no model."""
+    async with gate() as chain:
+        await chain.ask(models=(CLAUDE,))
+        assert await chain.ask(models=(GPT,), path=path, body={"input": "x"}) == GPT
+        assert chain.said == []
+
+
+async def test_a_pin_that_is_there_already_is_left_alone() -> None:
+    """A filter in front may have pinned the request."""
+    async with gate() as chain:
+        await chain.ask(models=(CLAUDE,))
+        exchange = make_exchange(
+            {}, headers={"x-model-affinity": "s"},
+            facts=[Candidates((GPT,), GPT, explicit=True), Pin(GPT)],
+        )  # fmt: skip
+        await chain.chain.run(exchange)
+
+        assert exchange.state[Served].model == GPT
+
+
+async def test_a_clients_own_key_when_asked_for() -> None:
+    """`X-Model-Affinity` goes before it, and `x-plano-cache: off` keeps it out."""
+    body = {"messages": [USER], "prompt_cache_key": "k"}
+    async with gate() as chain:
+        await chain.ask(None, models=(CLAUDE,), body=body)
+        assert chain.said == []
+    async with gate(client_keys=("x-claude-code-session-id", "prompt_cache_key")) as chain:
+        await chain.ask(None, models=(CLAUDE,), body=body)
+        assert chain.seen[-1].decisions[0].data["session"] == "prompt_cache_key"
+        assert await chain.ask(None, body=body) == CLAUDE
+        assert await chain.ask("k", body=body) == GPT
+        assert await chain.ask(None, body=body, headers={"x-plano-cache": "OFF"}) == GPT
+        named = {"x-plano-cache": "off"}
+        assert await chain.ask("k", models=(LLAMA,), body=body, headers=named) == GPT
+
+
+async def test_implicit_sessions_when_asked_for() -> None:
+    """A conversation is one session from its first words to its end; another one is another."""
+    start = [{"role": "system", "content": "be brief"}, USER]
+    later = {"messages": [*start, {"role": "assistant", "content": "yes"}, USER]}
+    async with gate(implicit=True) as chain:
+        await chain.ask(None, models=(CLAUDE,), body={"messages": start})
+        assert await chain.ask(None, body=later) == CLAUDE
+        assert await chain.ask(None, body=later, headers={"x-plano-cache": "off"}) == GPT
+        assert await chain.ask(None, body={"messages": [USER]}) == GPT
+        assert await chain.ask(None, body={"messages": start[:1]}, models=(LLAMA,)) == LLAMA
+        assert chain.said == []
+
+
+async def test_planos_key_is_the_key() -> None:
+    """The vector of its tests, with the tenant in the hash and in front."""
+    body = {
+        "messages": [
+            {"role": "system", "content": "You are a senior Rust engineer."},
+            {"role": "user", "content": "Write a Rust function that reverses a linked list."},
+        ]
+    }
+    tenants = "routing: {session_cache: {tenant_header: x-tenant}}"
+    async with gate(tenants, implicit=True) as chain:
+        await chain.ask(None, models=(CLAUDE,), body=body)
+        await chain.ask(None, models=(LLAMA,), body=body, headers={"x-tenant": "acme"})
+
+        assert await chain.ask("implicit:8e76b367cc3a4336") == CLAUDE
+        assert await chain.ask("implicit:0cce9d8ce93e9820", headers={"x-tenant": "acme"}) == LLAMA
+
+
+async def test_turns_of_the_user_are_routed_and_tool_results_held() -> None:
+    """With `route_on_user_only`; each answer makes the pin last longer."""
+    clock = FakeClock()
+    loop = {"messages": [USER, CALL, RESULT]}
+    async with gate(TURNS, clock=clock) as chain:
+        assert await chain.ask(models=(CLAUDE,), requested="m") == CLAUDE
+        assert chain.said == ["a turn of the user, to be routed", f"pinned to {CLAUDE} for 600 s"]
+        for _ in range(3):
+            await clock.sleep(400)
+            assert await chain.ask(models=(GPT,), body=loop, requested="m") == CLAUDE
+            assert chain.said == [f"held to {CLAUDE}"]
+        assert await chain.ask(models=(LLAMA,), requested="m") == LLAMA
+        assert await chain.ask(models=(GPT,), body=loop, requested="m") == LLAMA
+        assert chain.count("plano_affinity_lookups", result="user_turn") == 2
+
+
+async def test_a_side_call_does_not_move_the_main_loop() -> None:
+    """With `route_on_user_only`, each requested model has a pin of its own."""
+    loop = {"messages": [USER, CALL, RESULT]}
+    async with gate(TURNS) as chain:
+        await chain.ask(models=(CLAUDE,), requested="big")
+        await chain.ask(models=(LLAMA,), requested="small")
+
+        assert await chain.ask(models=(GPT,), body=loop, requested="big") == CLAUDE
+        assert await chain.ask(models=(GPT,), body=loop, requested="small") == LLAMA
+
+
+@pytest.mark.parametrize(
+    ("preferences", "config", "served"),
+    [
+        ("", {}, GPT),
+        ("", {"implicit": True}, CLAUDE),
+        (f"routing_preferences: [{{name: a, description: b, models: [{GPT}]}}]", {}, CLAUDE),
+        (
+            f"routing_preferences: [{{name: a, description: b, models: [{GPT}]}}]",
+            {"implicit": False},
+            GPT,
+        ),
+    ],
+)
+async def test_user_only_recognises_conversations_where_there_are_preferences(
+    preferences: str, config: dict[str, Any], served: str
+) -> None:
+    """As in Plano; `implicit` says otherwise."""
+    async with gate(f"{TURNS}\n{preferences}", **config) as chain:
+        await chain.ask(None, models=(CLAUDE,), requested="m")
+        loop = {"messages": [USER, CALL, RESULT]}
+
+        assert await chain.ask(None, models=(GPT,), body=loop, requested="m") == served
+
+
+async def test_a_redis_that_is_down_is_counted_and_in_nobodys_way() -> None:
+    """The session is held by this process."""
+    cache = f"{{type: redis, url: 'redis://:hush-hush@127.0.0.1:{free_port()}'}}"
+    async with gate(f"routing: {{session_cache: {cache}}}") as chain:
+        await chain.ask(models=(CLAUDE,))
+        assert chain.said == [
+            "no pin yet (redis: down)", f"pinned to {CLAUDE} here only: redis, down",
+        ]  # fmt: skip
+        assert await chain.ask() == CLAUDE
+        assert chain.said == [f"held to {CLAUDE} (redis: down)"]
+        assert chain.count("plano_affinity_failures", reason="down") == 3
+        assert chain.count("plano_affinity_lookups", result="hit") == 1
+
+
+async def test_two_gateways_and_a_poisoned_value() -> None:
+    """They share a pin by Redis; whoever writes nonsense there changes nothing else."""
+    async with redis_server() as redis:
+        cache = f"routing: {{session_cache: {{type: redis, url: '{redis.url}'}}}}"
+        async with gate(cache, deadline=1.0) as one, gate(cache, deadline=1.0) as other:
+            await one.ask(models=(CLAUDE,))
+            assert await other.ask() == CLAUDE
+            await redis.call("SET", "plano:affinity:s", '{"model": "evil/model"}')
+            assert await other.ask(models=(LLAMA,)) == LLAMA
+            assert other.said[0] == "pin dropped: evil/model is not declared"
+            await redis.call("SET", "plano:affinity:s", "}")
+            assert await one.ask() == GPT
+            assert one.count("plano_affinity_failures", reason="value") == 1
