@@ -211,7 +211,7 @@ _READERS = {
         "model": "",
         "override_explicit": "classify",
         "route_on_user_only": "affinity",
-        "routing_budget": "affinity",
+        "routing_budget": "",
         "session_cache": "affinity",
         "session_max_entries": "affinity",
         "session_ttl_seconds": "affinity",

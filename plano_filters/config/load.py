@@ -25,7 +25,7 @@ from plano_filters.config.validate import validate
 from plano_filters.config.wiring import wire
 from plano_filters.errors import ConfigError
 
-DEFAULT_CHAIN: Final = ("alias", "classify", "rerank", "upstream")
+DEFAULT_CHAIN: Final = ("alias", "affinity", "classify", "rerank", "upstream")
 """The chain of a document that names none."""
 NAMES: Final = ("config.yaml", "plano_config.yaml")
 """Where a document is looked for in a directory, in this order."""

@@ -177,8 +177,14 @@ def test_what_contradicts_nothing_is_accepted(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("routing: {session_ttl_seconds: 5}", "5:11 routing.session_ttl_seconds affinity"),
-        ("routing: {route_on_user_only: true}", "5:11 routing.route_on_user_only affinity"),
+        (
+            "routing: {session_ttl_seconds: 5}\nfilters: [alias, upstream]",
+            "5:11 routing.session_ttl_seconds affinity",
+        ),
+        (
+            "routing: {route_on_user_only: true}\nfilters: [alias, upstream]",
+            "5:11 routing.route_on_user_only affinity",
+        ),
         (
             COST.strip() + "\nfilters: [alias, classify, upstream]",
             "5:1 model_metrics_sources rerank",

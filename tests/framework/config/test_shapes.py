@@ -46,7 +46,7 @@ def test_definitions_of_services_share_the_list() -> None:
 
 def test_without_links_the_default_chain_stands() -> None:
     """A file of Plano's runs as it is."""
-    expected = [FilterEntry(use=name) for name in ("alias", "classify", "rerank", "upstream")]
+    expected = [FilterEntry(use=name) for name in ("alias", "affinity", "classify", "rerank", "upstream")]
 
     assert chain_of("[]") == expected
     assert chain_of("") == expected

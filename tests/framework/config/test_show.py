@@ -42,7 +42,7 @@ def test_defaults_are_filled_in() -> None:
         }
     ]
     assert [entry["use"] for entry in shown["filters"]] == [
-        "alias", "classify", "rerank", "upstream",
+        "alias", "affinity", "classify", "rerank", "upstream",
     ]  # fmt: skip
     assert shown["model_providers"][0]["name"] == "openai/gpt-4o"
 

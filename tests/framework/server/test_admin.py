@@ -84,9 +84,10 @@ async def test_the_chain_is_shown() -> None:
     """Each filter with its envelope, in order."""
     answer = await ask(Status(), "/-/filters")
 
-    assert answer.json["chain"] == "alias -> classify -> rerank -> upstream"
+    assert answer.json["chain"] == "alias -> affinity -> classify -> rerank -> upstream"
     assert [one["id"] for one in answer.json["filters"]] == [
         "alias",
+        "affinity",
         "classify",
         "rerank",
         "upstream",
