@@ -36,6 +36,7 @@ routing_preferences:
     models: [mock/editor]
 filters:
   - alias
+  - affinity
   - classify
   - upstream
 """

@@ -13,14 +13,14 @@ def test_the_document_is_valid_and_needs_no_key() -> None:
     chain = compile_chain(loaded.document, Registry.from_entry_points(), loaded.report)
 
     assert (loaded.report.errors, loaded.report.warnings) == ([], [])
-    assert str(chain) == "alias -> classify -> upstream"
+    assert str(chain) == "alias -> affinity -> classify -> upstream"
 
 
 async def test_its_prompts_go_to_five_routes() -> None:
     """As the embedded router that comes with the gateway sees them, with some confidence."""
     loaded = load_text(demo.DOCUMENT, env={})
     chain = compile_chain(loaded.document, Registry.from_entry_points(), loaded.report)
-    classify = Chain([chain.links[0], chain.links[1], link(Answer(), id="answer", name="answer")])
+    classify = Chain([*chain.links[:3], link(Answer(), id="answer", name="answer")])
     found = {}
     async with classify.lifespan():
         for name, prompt in demo.PROMPTS.items():
