@@ -201,7 +201,7 @@ async def test_redis_stops_and_starts_under_load() -> None:
     """No request fails, and no reply crosses over to another request."""
     async with redis_server() as redis, storing(redis.url) as store:
         seen: dict[str, int] = {}
-        stop = asyncio.Event()
+        stop, grown = asyncio.Event(), asyncio.Condition()
 
         async def use(worker: int) -> None:
             rounds = 0
@@ -213,13 +213,14 @@ async def test_redis_stops_and_starts_under_load() -> None:
                 state = found.failure or "ok"
                 seen[state] = seen.get(state, 0) + 1
                 rounds += 1
-                await asyncio.sleep(0)
+                async with grown:
+                    grown.notify_all()
+                await asyncio.sleep(0)  # what is remembered is found without waiting
 
         async def until(state: str) -> None:
             before = seen.get(state, 0)
-            async with asyncio.timeout(PATIENT):
-                while seen.get(state, 0) < before + 100:
-                    await asyncio.sleep(0.001)
+            async with asyncio.timeout(PATIENT), grown:
+                await grown.wait_for(lambda: seen.get(state, 0) >= before + 100)
 
         async with asyncio.TaskGroup() as group:
             for worker in range(40):
