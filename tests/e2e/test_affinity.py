@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -42,12 +42,18 @@ class Stand:
     two: FakeProvider
     http: httpx.AsyncClient
 
-    async def ask(self, session: str, model: str = "one", gateway: int = 0, **headers: str) -> str:
+    async def ask(
+        self,
+        session: str,
+        model: str = "one",
+        gateway: int = 0,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
         """Ask a gateway; returns the model that served."""
         answer = await self.http.post(
             f"{self.gateways[gateway].url}/v1/chat/completions",
             json={"model": model, "messages": [{"role": "user", "content": f"I am {session}"}]},
-            headers={"x-model-affinity": session, **headers},
+            headers={"x-model-affinity": session, **(headers or {})},
         )
         assert answer.status_code == 200, answer.text
         return answer.headers["x-plano-model"]
@@ -88,7 +94,7 @@ async def test_a_session_follows_who_served_and_outlives_a_reload() -> None:
         await gateway.line_with("configuration, generation 2", where=gateway.stderr, seconds=30)
 
         assert await stand.ask("s", "auto") == "vllm/one"
-        assert await stand.ask("t", "one", **{"x-request-id": "gone"}) == "vllm/one"
+        assert await stand.ask("t", "one", headers={"x-request-id": "gone"}) == "vllm/one"
         line = json.loads(await gateway.line_with('"gone"'))
         assert "affinity: pin dropped: vllm/two is not declared" in line["decisions"]
         assert await stand.counted('plano_affinity_lookups_total{result="dropped"}') == 1
@@ -115,8 +121,8 @@ async def test_two_gateways_share_pins_and_nothing_else() -> None:
         redis_server(password=PASSWORD) as redis,
         standing(SHARED, 2, redis.url) as stand,
     ):
-        assert await stand.ask("demo", "two", 0, **{"x-tenant": "acme"}) == "vllm/two"
-        assert await stand.ask("demo", "one", 1, **{"x-tenant": "acme"}) == "vllm/two"
+        assert await stand.ask("demo", "two", 0, headers={"x-tenant": "acme"}) == "vllm/two"
+        assert await stand.ask("demo", "one", 1, headers={"x-tenant": "acme"}) == "vllm/two"
         assert await stand.ask("demo", "one", 1) == "vllm/one"
         keys = await redis.call("KEYS", "*")
         value = await redis.call("GET", "plano:affinity:acme:demo")

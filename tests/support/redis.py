@@ -79,11 +79,8 @@ class RedisServer:
 
     async def call(self, *command: str) -> Any:
         """Give it a command, past everything that is tested."""
-        client: Redis = Redis(port=self.port, password=self.password or None)
-        try:
+        async with Redis(port=self.port, password=self.password or None) as client:
             return await client.execute_command(*command)  # type: ignore[no-untyped-call]
-        finally:
-            await client.aclose()
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:
