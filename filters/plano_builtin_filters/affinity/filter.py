@@ -86,12 +86,15 @@ class Affinity(Filter[AffinityConfig]):
             yield
 
     async def on_request(self, exchange: Exchange) -> None:
-        if exchange.operation.endpoint not in ENDPOINTS or exchange.state.get(Pin) is not None:
+        state = exchange.state
+        if exchange.operation.endpoint not in ENDPOINTS:
             return
+        if state.get(Pin) is not None or state.get(Session) is not None:
+            return  # a filter in front has seen to it
         session = self._session(exchange)
         if session is None:
             return
-        exchange.state.put(session)
+        state.put(session)
         payload = exchange.request.payload
         if self._turns and conversation.is_user_turn(payload, exchange.dialect):
             self._lookups.labels("user_turn").inc()
