@@ -61,7 +61,7 @@ def test_the_default_chain_keeps_sessions() -> None:
     """After the model is known, before requests are sorted; and nothing of `routing` is unread."""
     routing = "routing: {session_ttl_seconds: 5, session_max_entries: 3}\n"
 
-    assert str(compiled(routing)) == "alias -> affinity -> classify -> upstream"
+    assert str(compiled(routing)) == "alias -> affinity -> classify -> rerank -> upstream"
     assert load_text(HEAD + routing, env={}).report.warnings == []
 
 

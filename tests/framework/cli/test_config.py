@@ -15,6 +15,7 @@ import plano_filters.cli  # noqa: F401 - registers the commands
 from plano_filters.cli.app import app
 from plano_filters.errors import ConfigError
 
+CHAIN = "alias -> affinity -> classify -> rerank -> upstream"
 GOOD = """\
 version: v0.4.0
 model_providers:
@@ -53,7 +54,7 @@ def test_a_right_file_is_ok(file: Path) -> None:
     result = call("validate", file)
 
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == "ok: alias -> affinity -> classify -> rerank -> upstream\n"
+    assert result.stdout == f"ok: {CHAIN}\n"
 
 
 def test_a_wrong_file_has_all_its_errors_at_once(file: Path) -> None:
@@ -102,7 +103,7 @@ def test_problems_as_json(file: Path) -> None:
     file.write_text(GOOD)
     assert json.loads(call("validate", file, "--json").stdout) == {
         "ok": True,
-        "chain": "alias -> affinity -> classify -> rerank -> upstream",
+        "chain": CHAIN,
         "problems": [],
     }
 
@@ -141,7 +142,7 @@ def test_nothing_is_needed_where_there_is_no_file(
 ) -> None:
     """Then every known provider is there; a file of the usual name is found."""
     monkeypatch.chdir(tmp_path)
-    assert call("validate").stdout == "ok: alias -> affinity -> classify -> rerank -> upstream\n"
+    assert call("validate").stdout == f"ok: {CHAIN}\n"
 
     (tmp_path / "config.yaml").write_text(BAD)
     assert call("validate").exit_code == 2
@@ -153,14 +154,14 @@ def test_show_prints_what_is_in_effect(file: Path) -> None:
 
     result = call("show", file)
 
-    assert result.stdout.startswith("# chain: alias -> affinity -> classify -> rerank -> upstream\n")
+    assert result.stdout.startswith(f"# chain: {CHAIN}\n")
     shown = yaml.safe_load(result.stdout)
     assert shown["model_providers"][0]["access_key"] == "$OPENAI_API_KEY"
     assert shown["listeners"][0]["port"] == 12000
     assert "a-key" not in result.stdout
     assert shown["filters"][-1]["config"]["retry_after_cap"] == "2s"
     told = json.loads(call("show", file, "--json").stdout)
-    assert (told["chain"], told["document"]) == ("alias -> affinity -> classify -> rerank -> upstream", shown)
+    assert (told["chain"], told["document"]) == (CHAIN, shown)
 
 
 def test_show_tells_warnings_beside(file: Path) -> None:
@@ -169,7 +170,7 @@ def test_show_tells_warnings_beside(file: Path) -> None:
 
     result = call("show", file, "--json")
 
-    assert json.loads(result.stdout)["chain"] == "alias -> affinity -> classify -> rerank -> upstream"
+    assert json.loads(result.stdout)["chain"] == CHAIN
     assert "llm_providers is deprecated" in result.stderr
 
 

@@ -46,7 +46,8 @@ def test_definitions_of_services_share_the_list() -> None:
 
 def test_without_links_the_default_chain_stands() -> None:
     """A file of Plano's runs as it is."""
-    expected = [FilterEntry(use=name) for name in ("alias", "affinity", "classify", "rerank", "upstream")]
+    names = ("alias", "affinity", "classify", "rerank", "upstream")
+    expected = [FilterEntry(use=name) for name in names]
 
     assert chain_of("[]") == expected
     assert chain_of("") == expected
