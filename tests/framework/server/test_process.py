@@ -112,7 +112,7 @@ async def test_a_wrong_file_keeps_the_old_chain_and_is_shown(tmp_path: Path) -> 
     assert "upstraem" in details["reload_error"]
     assert (shown["generation"], status) == (1, 200)
     used = [one["use"] for one in shown["document"]["filters"]]
-    assert used == ["alias", "classify", "rerank", "upstream"]
+    assert used == ["alias", "affinity", "classify", "rerank", "upstream"]
 
 
 async def test_a_change_of_the_file_is_noticed(tmp_path: Path) -> None:
