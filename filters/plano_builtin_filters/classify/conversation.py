@@ -53,23 +53,6 @@ def turns_of(
     return tuple(reversed(newest))
 
 
-def is_tool_loop(payload: Mapping[str, object], dialect: Dialect) -> bool:
-    """Say whether a request only brings the result of a tool: the user said nothing new.
-
-    Text that a coding agent adds to a result (`<system-reminder>`) is not the user's.
-    """
-    for entry in _entries_backwards(payload, dialect):
-        if _role(entry) in ("system", "developer"):
-            continue
-        if dialect == "chat":
-            return _role(entry) in ("tool", "function")
-        if dialect == "responses":
-            kind = entry.get("type")
-            return isinstance(kind, str) and kind.endswith("_output")
-        return _brings_only_results(entry)
-    return False
-
-
 def _backwards(payload: _Object, dialect: Dialect) -> Iterator[Turn]:
     """Yield the turns from the user's last one to the first."""
     if dialect == "responses":
@@ -122,17 +105,6 @@ def _words(content: object, dialect: Dialect) -> Iterator[str]:
 
 def _says_something(text: str) -> bool:
     return bool(text) and not text.isspace()
-
-
-def _brings_only_results(entry: _Object) -> bool:
-    """Say whether an Anthropic message has tool results, and no words of the user beside them."""
-    content = entry.get("content")
-    if _role(entry) != "user" or not isinstance(content, list):
-        return False
-    results = any(isinstance(b, Mapping) and b.get("type") == "tool_result" for b in content)
-    return results and not any(
-        _says_something(_own(words)) for words in _words(content, "messages")
-    )
 
 
 def _own(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano_builtin_filters.classify.conversation import LIMIT, is_tool_loop, turns_of
+from plano_builtin_filters.classify.conversation import LIMIT, turns_of
 from plano_builtin_filters.classify.routers.protocol import Turn
 from plano_filters.dialect import Dialect
 
@@ -114,7 +114,6 @@ def test_what_cannot_be_read_is_left_out(broken: object, dialect: Dialect) -> No
     field = "input" if dialect == "responses" else "messages"
 
     assert said({field: [HI, broken]}, dialect) == ["user: hi"]
-    assert not is_tool_loop({field: [broken]}, dialect)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -122,7 +121,6 @@ def test_a_request_without_a_conversation_has_no_turns(dialect: Dialect) -> None
     """Absent, null or odd fields are a conversation of nobody."""
     for payload in ({}, {"messages": None, "input": None}, {"messages": "hi", "input": 3}):
         assert turns_of(payload, dialect) == ()
-        assert not is_tool_loop(payload, dialect)
 
 
 def test_only_the_newest_turns_are_read() -> None:
@@ -137,51 +135,41 @@ def test_only_the_newest_turns_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "entries", "loop"),
+    ("dialect", "entries"),
     [
-        ("chat", [HI, CALLING, {"role": "tool", "content": "42"}], True),
-        ("chat", [HI, {"role": "function", "content": "42"}], True),
-        ("chat", [HI, {"role": "tool", "content": "42"}, {"role": "system", "content": "s"}], True),
-        ("chat", [{"role": "tool", "content": "42"}, HI], False),
-        ("chat", [HI], False),
-        ("chat", [HI, CALLING], False),
-        ("messages", [HI, {"role": "user", "content": [RESULT]}], True),
-        ("messages", [HI, {"role": "user", "content": [RESULT, *text(" ")]}], True),
-        ("messages", [{"role": "user", "content": [RESULT, *text("stop that")]}], False),
-        ("messages", [{"role": "user", "content": [RESULT]}, HI], False),
-        ("messages", [{"role": "user", "content": text("hi")}], False),
-        ("messages", [HI, {"role": "assistant", "content": [USE]}], False),
-        ("messages", [HI], False),
-        ("responses", [HI, CALL, OUTPUT], True),
-        ("responses", [HI, {"type": "custom_tool_call_output", "output": "42"}], True),
-        ("responses", [OUTPUT, HI], False),
-        ("responses", [HI], False),
-        ("responses", "hi", False),
+        ("chat", [HI, CALLING, {"role": "tool", "content": "42"}]),
+        ("chat", [HI, {"role": "function", "content": "42"}]),
+        ("chat", [HI, {"role": "tool", "content": "42"}, {"role": "system", "content": "s"}]),
+        ("messages", [HI, {"role": "assistant", "content": [USE]}]),
+        ("messages", [HI, {"role": "user", "content": [RESULT]}]),
+        ("messages", [HI, {"role": "user", "content": [RESULT, *text(" ")]}]),
+        ("responses", [HI, CALL, OUTPUT]),
+        ("responses", [HI, {"type": "custom_tool_call_output", "output": "42"}]),
     ],
 )
-def test_tool_loops(dialect: Dialect, entries: Any, loop: bool) -> None:
-    """A request whose newest entry is a tool's result continues what the user asked before."""
+def test_a_tools_result_asks_what_was_asked_before(dialect: Dialect, entries: Any) -> None:
+    """So an agent's loop stays where the user's last words put it."""
     field = "input" if dialect == "responses" else "messages"
 
-    assert is_tool_loop({field: entries}, dialect) is loop
+    assert said({field: entries}, dialect) == ["user: hi"]
 
 
 @pytest.mark.parametrize(
-    ("words", "loop"),
+    ("words", "turns"),
     [
-        ("<system-reminder>be good</system-reminder>", True),
-        ("<system-reminder>a</system-reminder>\n<system-reminder>b</system-reminder>", True),
-        ("<user-prompt-submit-hook>a</user-prompt-submit-hook>", True),
-        ("<system-reminder>never closed", True),
-        ("<system-reminder>a</system-reminder> go on", False),
-        ("go on <system-reminder>never closed", False),
+        ("<system-reminder>be good</system-reminder>", []),
+        ("<system-reminder>a</system-reminder>\n<system-reminder>b</system-reminder>", []),
+        ("<user-prompt-submit-hook>a</user-prompt-submit-hook>", []),
+        ("<system-reminder>never closed", []),
+        ("<system-reminder>a</system-reminder> go on", ["user:  go on"]),
+        ("go on <system-reminder>never closed", ["user: go on "]),
     ],
 )
-def test_what_an_agent_inserts_is_not_the_users(words: str, loop: bool) -> None:
-    """Reminders beside a tool's result do not make it a turn of the user."""
+def test_what_an_agent_inserts_is_not_the_users(words: str, turns: list[str]) -> None:
+    """Unterminated, it swallows the rest."""
     message = {"role": "user", "content": [RESULT, *text(words)]}
 
-    assert is_tool_loop({"messages": [message]}, "messages") is loop
+    assert said({"messages": [message]}, "messages") == turns
 
 
 def test_what_an_agent_inserts_is_not_read() -> None:
@@ -214,4 +202,3 @@ def test_no_shape_raises(anything: object, dialect: Dialect) -> None:
 
     assert not turns or turns[-1].role == "user"
     assert all(turn.text.strip() for turn in turns)
-    assert is_tool_loop(payload, dialect) in (True, False)
