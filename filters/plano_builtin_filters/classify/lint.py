@@ -17,6 +17,16 @@ from plano_builtin_filters.classify.routers.protocol import RouteOption, RouterF
 
 Vectors = Callable[[Sequence[str]], Any]
 """Texts to their vectors of length 1, [N, H], as the embedded encoder reads them."""
+RELATED: Final = 0.4
+"""From here on two routes are of one domain. The encoder was trained to keep actions on one subject
+apart, so it is not much."""
+ACTIONS: Final = 3
+"""Routes of one domain that want a route for the domain itself."""
+_BROAD: Final = re.compile(
+    r"(?i)\b(any|anything|all|everything|general|generally|overall|other|misc|miscellaneous|"
+    r"questions about)\b"
+)
+"""How a description says that it is for a domain as a whole."""
 OVERLAP: Final = 0.9
 DISAGREE: Final = 0.1
 SHORT: Final = 2
@@ -59,6 +69,8 @@ def warnings(routes: Sequence[RouteOption], vectors: Vectors | None = None) -> l
         names = vectors([route_text(route.name, "") for route in routes])
         found += _disagreeing(routes, (names * descriptions).sum(axis=1))
         found += _overlapping(routes, descriptions @ descriptions.T)
+        whole = vectors([route_text(route.name, route.description) for route in routes])
+        found += _without_a_domain(routes, whole @ whole.T)
     return found
 
 
@@ -87,3 +99,28 @@ def _overlapping(routes: Sequence[RouteOption], alike: Any) -> list[str]:
         for one, other in combinations(range(len(routes)), 2)
         if alike[one][other] > OVERLAP
     ]
+
+
+def _without_a_domain(routes: Sequence[RouteOption], alike: Any) -> list[str]:
+    """Warn of actions on one subject with no route for what is none of them exactly."""
+    found = []
+    for group in _domains(len(routes), alike):
+        members = [routes[index] for index in group]
+        broad = any(_BROAD.search(f"{route.name} {route.description}") for route in members)
+        if len(members) >= ACTIONS and not broad:
+            names = ", ".join(f'"{route.name}"' for route in members)
+            found.append(
+                f"{names} are of one domain, and none is for the domain as a whole: a request that "
+                "is none of them exactly goes to any of them, or to none"
+            )
+    return found
+
+
+def _domains(count: int, alike: Any) -> list[list[int]]:
+    """Put routes together that are related, directly or by way of others."""
+    domains: list[list[int]] = []
+    for index in range(count):
+        near = [d for d in domains if any(alike[index][other] >= RELATED for other in d)]
+        domains = [d for d in domains if d not in near]
+        domains.append(sorted([index, *(other for d in near for other in d)]))
+    return domains

@@ -53,6 +53,19 @@ def test_a_good_table_has_no_warnings() -> None:
             [("tax a", "a tax form"), ("code", "a code"), ("tax b", "tax advice")],
             ['"tax a" and "tax b" say nearly the same'],
         ),
+        (
+            [
+                ("write code", "new code, poem"),
+                ("tax", "a tax form"),
+                ("fix code", "code, tax"),
+                ("test code", "tests of code"),
+            ],
+            ['"write code", "tax", "fix code", "test code" are of one domain, and none is for'],
+        ),
+        (
+            [("write code", "new code"), ("fix code", "broken code"), ("code", "anything on code")],
+            ['"write code" and "fix code" say', '"write code" and "code" say', '"fix code" and'],
+        ),
     ],
 )
 def test_what_an_operator_should_look_at(routes: list[tuple[str, str]], said: list[str]) -> None:
