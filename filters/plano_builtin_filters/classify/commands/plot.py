@@ -20,12 +20,12 @@ def svg(told: Mapping[str, Any]) -> str:
     """Draw the calibration of `result.result`: bars for all, dots for seen and unseen sources."""
     width, height = _LEFT + _SIZE + 24, _TOP + _SIZE + _BELOW
     ece = "none" if told["ece"] is None else f"{told['ece']:.3f}"
-    title = f"{told['router']}, {told['model']}: ECE {ece}, {told['decisions']} decisions"
+    title = f"{told['model']}: ECE {ece}, {told['decisions']} decisions"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">',
         '<g font-family="sans-serif" font-size="12" fill="#222">',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        f'<text x="{_LEFT}" y="24" font-size="14">{escape(title)}</text>',
+        f'<text x="{_LEFT}" y="24" font-size="12">{escape(title)}</text>',
         *_axes(),
         *_bars(told["calibration"]),
         f'<path d="M{_x(0)} {_y(0)}L{_x(1)} {_y(1)}" stroke="#888" stroke-dasharray="4 4"/>',
