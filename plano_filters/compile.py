@@ -13,6 +13,7 @@ from typing import Any
 from opentelemetry.trace import NoOpTracer, Tracer
 from pydantic import ValidationError
 
+from plano_filters import local
 from plano_filters.chain import Chain, Link, link
 from plano_filters.clock import Clock, SystemClock
 from plano_filters.config import Document, FilterEntry, Path, Report, load
@@ -114,7 +115,7 @@ class _Compiler:
             kind = self._load(here, entry)
             if kind is None:
                 continue
-            name = entry.id or entry.use
+            name = entry.id or local.name_of(entry.use)
             if not entry.enabled:
                 self._config(here, entry, kind)
                 continue
@@ -133,7 +134,7 @@ class _Compiler:
                 provided[fact] = name if entry.on_error == "fail" else f"{name}?"
             if made is not None:
                 options: dict[str, Any] = {"on_error": entry.on_error, "timeout": entry.timeout}
-                links.append(link(made, id=name, name=entry.use, **options))
+                links.append(link(made, id=name, name=local.name_of(entry.use), **options))
         return links
 
     def check_terminal(self, path: Path, links: Sequence[Link]) -> None:
@@ -173,7 +174,7 @@ class _Compiler:
 
     def _load(self, path: Path, entry: FilterEntry) -> type[Filter[Any]] | None:
         try:
-            return self._registry.load(entry.use)
+            return self._registry.load(entry.use, self._report.folder)
         except LookupError as error:
             self._report.error((*path, "use"), str(error))
             return None
@@ -184,11 +185,11 @@ class _Compiler:
         found: dict[type, list[tuple[int, str]]] = {}
         for index, entry in enumerate(entries):
             try:
-                kind = self._registry.load(entry.use)
+                kind = self._registry.load(entry.use, self._report.folder)
             except LookupError:
                 continue
             for fact in kind.provides if entry.enabled else ():
-                found.setdefault(fact, []).append((index, entry.id or entry.use))
+                found.setdefault(fact, []).append((index, entry.id or local.name_of(entry.use)))
         return found
 
     def _check_order(

@@ -1,7 +1,7 @@
 """Which filters are installed: entry points in, classes out.
 
 Built-ins and third parties come through the same door: the entry-point group
-`plano_filters.filters`.
+`plano_filters.filters`. A filter of one file comes by its path.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Final
 
+from plano_filters import local
 from plano_filters.config.problems import Report
 from plano_filters.filter import Filter, FilterConfig
 
@@ -69,12 +71,18 @@ class Registry:
             except LookupError as error:
                 report.error((), str(error))
 
-    def load(self, use: str) -> type[Filter[Any]]:
-        """Return the class that `use` names: an installed filter, or `package.module:Class`.
+    def load(self, use: str, folder: Path = Path()) -> type[Filter[Any]]:
+        """Return the class that `use` names.
+
+        Args:
+            use: An installed filter, `package.module:Class`, or `./file.py:Class`.
+            folder: Where a relative file is looked for.
 
         Raises:
             LookupError: There is none, it cannot be imported, or two distributions claim the name.
         """
+        if local.is_local(use):
+            return _load_local(use, local.file_of(use, folder))
         if ":" in use:
             module, _, attribute = use.partition(":")
             return _load(use, EntryPoint(use, f"{module}:{attribute}", GROUP))
@@ -124,8 +132,43 @@ def _load(use: str, point: EntryPoint) -> type[Filter[Any]]:
         raise LookupError(
             f'filter "{use}"{origin} cannot be imported: {type(error).__name__}: {error}'
         ) from error
+    return _checked(use, point.value, loaded)
+
+
+def _load_local(use: str, file: Path) -> type[Filter[Any]]:
+    name = use.rpartition(":")[2]
+    try:
+        module = local.module_of(file)
+    except LookupError as error:
+        raise LookupError(f'filter "{use}": {error}') from None
+    except Exception as error:  # whatever a file does at import
+        where, text = _line_in(file, error), error.msg if isinstance(error, SyntaxError) else error
+        raise LookupError(
+            f'filter "{use}" cannot be imported: {type(error).__name__}{where}: {text}'
+        ) from error
+    found = getattr(module, name, None)
+    if found is None:
+        close = difflib.get_close_matches(name, vars(module), n=1)
+        meant = f'; did you mean "{close[0]}"?' if close else ""
+        raise LookupError(f'filter "{use}": {file} has no class "{name}"{meant}')
+    return _checked(use, name, found)
+
+
+def _line_in(file: Path, error: Exception) -> str:
+    """Say at which line of a file an import failed."""
+    if isinstance(error, SyntaxError):
+        return f" at line {error.lineno}"
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return "" if line is None else f" at line {line}"
+
+
+def _checked(use: str, value: str, loaded: Any) -> type[Filter[Any]]:
     if not (isinstance(loaded, type) and issubclass(loaded, Filter)):
-        raise LookupError(f'"{use}" is not a filter: {point.value} is no subclass of Filter')
+        raise LookupError(f'"{use}" is not a filter: {value} is no subclass of Filter')
     if not issubclass(loaded.config_type, FilterConfig):
         raise LookupError(f'filter "{use}": its config_type is no subclass of FilterConfig')
     return loaded

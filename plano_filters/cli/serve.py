@@ -27,11 +27,15 @@ from plano_filters.server.sockets import (
     is_loopback,
 )
 from plano_filters.server.supervisor import supervise
+from plano_filters.server.watch import WATCH_SECONDS
 from plano_filters.telemetry.access_log import configure_logging
+from plano_filters.telemetry.console import ConsoleReporter
 
 log = logging.getLogger(__name__)
 
 DEFAULT_ADMIN = "127.0.0.1:9901"
+DEV_SECONDS = 0.25
+"""Between two looks at the files, for somebody who has just saved one."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 File = Annotated[Path | None, typer.Argument(help="The configuration; else config.yaml here.")]
@@ -50,7 +54,13 @@ def run(
     *,
     admin: AdminOption = None,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes that serve.")] = 1,
-    watch: Annotated[bool, typer.Option("--watch", help="Reload when the file changes.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Reload when the file, or a filter's file, changes.")
+    ] = False,
+    dev: Annotated[
+        bool,
+        typer.Option("--dev", help="For writing filters: --watch closely, print each request."),
+    ] = False,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, metavar="N", help="Port of the one listener.")
     ] = None,
@@ -65,22 +75,28 @@ def run(
     ] = 0.0,
     compat: CompatOption = "strict",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
-    log_format: Annotated[str, typer.Option(help="json or text.")] = "json",
+    log_format: Annotated[
+        str | None, typer.Option(help="json or text; default json, with --dev text.")
+    ] = None,
 ) -> None:
     """Serve the gateway in the foreground until SIGTERM or SIGINT."""
     one_of(log_level, ("debug", "info", "warning", "error"), "--log-level")
+    log_format = log_format or ("text" if dev else "json")
     one_of(log_format, ("json", "text"), "--log-format")
-    configure_logging(log_level, as_json=log_format == "json")
+    if dev and workers > 1:
+        raise typer.BadParameter("serves in one process", param_hint="--dev")
+    configure_logging(log_level, as_json=log_format == "json", access=not dev)
     loaded, path = read(file, compat)
     loaded = with_port(loaded, port)
     options = Options(
         path=path,
         compat=compat_of(compat),
         port=port,
-        watch=watch,
+        watch=DEV_SECONDS if dev else WATCH_SECONDS if watch else None,
         drain_delay=drain_delay,
         log_level=log_level,
         log_format=log_format,
+        observers=[ConsoleReporter()] if dev else (),
     )
     start(loaded, admin, options, workers=workers)
 

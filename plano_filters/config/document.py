@@ -236,9 +236,9 @@ class FilterEntry(Model):
     """One link of the chain, in its long form."""
 
     use: str
-    """Name of an installed filter, or `package.module:Class`."""
+    """Name of an installed filter, `package.module:Class`, or `./file.py:Class`."""
     id: str = ""
-    """Unique in its chain; defaults to the name."""
+    """Unique in its chain; defaults to the name, of a file to the file's."""
     enabled: bool = True
     on_error: Literal["fail", "skip"] = "fail"
     """What an unexpected error or a timeout does to the request."""

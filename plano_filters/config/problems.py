@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ class Position:
 
 class Locator(Protocol):
     """Finds the source of a path."""
+
+    name: str
+    """The file."""
 
     def locate(self, path: Path, *, on_key: bool) -> Position | None: ...
 
@@ -98,6 +102,11 @@ class Report:
         self.errors: list[Problem] = []
         self.warnings: list[Problem] = []
         self._explained: set[Position] = set()
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where the file is; relative paths in it count from here."""
+        return pathlib.Path(self.locator.name).parent if self.locator else pathlib.Path()
 
     def error(self, path: Path, message: str, *, hint: str = "", on_key: bool = False) -> None:
         """Add something that keeps the gateway from starting."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path as FilePath
 from typing import Any, Final
 
+from plano_filters import local
 from plano_filters.config.document import FilterEntry
 from plano_filters.config.problems import Report
 from plano_filters.config.source import Source
@@ -104,6 +107,24 @@ def filter_entries(value: Any) -> Any:
             raise ValueError(f"an entry is no filter: {_FORMS}")
         made.append(normal[0])
     return made
+
+
+def local_files(entries: Iterable[Any], folder: FilePath) -> list[FilePath]:
+    """Return the files that filters come from, nested ones included.
+
+    Args:
+        entries: Links in any form.
+        folder: Where relative ones are.
+    """
+    found = []
+    for entry in entries:
+        normal = entry.model_dump() if isinstance(entry, FilterEntry) else normalise(entry)[0] or {}
+        use, config = normal.get("use"), normal.get("config")
+        if isinstance(use, str) and local.is_local(use):
+            found.append(local.file_of(use, folder))
+        nested = config.get("filters") if isinstance(config, dict) else None
+        found += local_files(nested if isinstance(nested, list | tuple) else (), folder)
+    return found
 
 
 def middleware_entries(tree: dict[str, Any], source: Source, report: Report) -> None:

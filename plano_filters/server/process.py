@@ -21,7 +21,7 @@ from plano_filters.server.admin import Current, admin_app
 from plano_filters.server.hypercorn import Server
 from plano_filters.server.options import Options, StartError
 from plano_filters.server.sockets import raise_file_limit, url_of
-from plano_filters.server.watch import digest, watch
+from plano_filters.server.watch import watch
 from plano_filters.telemetry import render_metrics
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Process:
         self._stop = asyncio.Event()
         self._state = "starting"
         self._reloading = asyncio.Lock()
-        self._digest = digest(options.path) if options.path is not None else None
+        options.uses(loaded)
 
     async def run(self) -> None:
         """Serve until `stop` is called, then drain.
@@ -78,10 +78,10 @@ class Process:
                 await server.start()
             self._state = "ready"
             _settle_memory()
-            path = self._options.path
-            if self._options.watch and path is not None:
-                watcher = asyncio.create_task(watch(path, self._digest, self.reload))
-                stack.callback(watcher.cancel)
+            options = self._options
+            if options.watch is not None:
+                looking = watch(lambda: options.files, self.reload, every=options.watch)
+                stack.callback(asyncio.create_task(looking).cancel)
             self._announce()
             await self._stop.wait()
             self._state = "draining"

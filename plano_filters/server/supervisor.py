@@ -31,7 +31,7 @@ from plano_filters.server.hypercorn import Server
 from plano_filters.server.options import Options, StartError
 from plano_filters.server.process import ADMIN_DRAIN, announce, handle_signals, urls_of
 from plano_filters.server.sockets import raise_file_limit, url_of
-from plano_filters.server.watch import digest, watch
+from plano_filters.server.watch import watch
 from plano_filters.server.worker import Order
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Supervisor:
         self._failed: str | None = None
         self._state = "starting"
         self._reloading = asyncio.Lock()
-        self._digest = digest(options.path) if options.path is not None else None
+        options.uses(loaded)
         self._meter = Meter()
         self._reloads = self._meter.counter(RELOADS, "Reloads of the configuration.", ("result",))
         self._restarts = self._meter.counter("plano_worker_restarts", "Workers started anew.")
@@ -96,10 +96,10 @@ class Supervisor:
                 await admin.start()
                 stack.push_async_callback(admin.drain, ADMIN_DRAIN)
             keepers = [asyncio.create_task(self._keep(n)) for n in range(len(self._children))]
-            path = self._options.path
-            if self._options.watch and path is not None:
-                watcher = asyncio.create_task(watch(path, self._digest, self.reload))
-                stack.callback(watcher.cancel)
+            options = self._options
+            if options.watch is not None:
+                looking = watch(lambda: options.files, self.reload, every=options.watch)
+                stack.callback(asyncio.create_task(looking).cancel)
             await self._stop.wait()
             self._state = "draining"
             await self._drain(keepers)
