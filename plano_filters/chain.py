@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, TypeVarTuple, Unpack
@@ -38,6 +38,8 @@ class Link:
     on_request: Callable[[Exchange], Awaitable[Response | None]] | None
     on_response: Callable[[Exchange, Response], Awaitable[None]] | None
     on_complete: Callable[[Exchange, Outcome], Awaitable[None]] | None
+    nested: tuple[Link, ...] = ()
+    """The filters that it runs itself, once per try."""
 
     @property
     def terminal(self) -> bool:
@@ -51,6 +53,7 @@ def link(
     name: str,
     on_error: Literal["fail", "skip"] = "fail",
     timeout: float | None = None,
+    nested: Sequence[Link] = (),
 ) -> Link:
     """Put a filter into a link, looking up once which hooks it has."""
 
@@ -58,9 +61,8 @@ def link(
         overridden = getattr(type(made), hook) is not getattr(Filter, hook)
         return getattr(made, hook) if overridden else None
 
-    return Link(
-        id, name, made, on_error, timeout, own("on_request"), own("on_response"), own("on_complete")
-    )
+    hooks = own("on_request"), own("on_response"), own("on_complete")
+    return Link(id, name, made, on_error, timeout, *hooks, tuple(nested))
 
 
 class Chain:

@@ -129,12 +129,14 @@ class _Compiler:
             self._places.setdefault((path, name), here)
             after = {f: [n for at, n in who if at > index] for f, who in later.items()}
             self._check_order(here, name, kind, provided, after)
-            made = self._make(here, name, entry, kind, dict(provided))
+            inner: list[Link] = []
+            made = self._make(here, name, entry, kind, dict(provided), inside=inner)
             for fact in kind.provides:
                 provided[fact] = name if entry.on_error == "fail" else f"{name}?"
             if made is not None:
                 options: dict[str, Any] = {"on_error": entry.on_error, "timeout": entry.timeout}
-                links.append(link(made, id=name, name=local.name_of(entry.use), **options))
+                label = local.name_of(entry.use)
+                links.append(link(made, id=name, name=label, nested=inner, **options))
         return links
 
     def check_terminal(self, path: Path, links: Sequence[Link]) -> None:
@@ -241,6 +243,8 @@ class _Compiler:
         entry: FilterEntry,
         kind: type[Filter[Any]],
         provided: dict[type, str],
+        *,
+        inside: list[Link],
     ) -> Filter[Any] | None:
         config = self._config(path, entry, kind)
         if config is None:
@@ -249,6 +253,7 @@ class _Compiler:
         def nested(entries: Sequence[FilterEntry], terminal: TerminalFilter[Any]) -> Chain:
             inner = {**provided, **dict.fromkeys(kind.provides, name), Attempt: name}
             links = self.links((*path, "config", "filters"), entries, inner)
+            inside.extend(links)
             return Chain([*links, link(terminal, id=name, name=entry.use)])
 
         services = self._services

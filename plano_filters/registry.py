@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -19,6 +20,7 @@ from plano_filters.config.problems import Report
 from plano_filters.filter import Filter, FilterConfig
 
 GROUP: Final = "plano_filters.filters"
+HOOKS: Final = ("on_request", "on_response", "on_complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,24 @@ class FilterInfo:
     def summary(self) -> str:
         """The first line of the class's docstring."""
         return (self.filter.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def hooks(self) -> list[str]:
+        """The hooks that it overrides; the others are never called."""
+        return hooks_of(self.filter)
+
+    @property
+    def readme(self) -> Path | None:
+        """The page beside its module, if there is one."""
+        module = sys.modules.get(self.filter.__module__)
+        file = getattr(module, "__file__", None)
+        page = Path(file).with_name("README.md") if file else None
+        return page if page is not None and page.is_file() else None
+
+
+def hooks_of(kind: type[Filter[Any]]) -> list[str]:
+    """Return the hooks that a filter overrides."""
+    return [name for name in HOOKS if getattr(kind, name) is not getattr(Filter, name)]
 
 
 class Registry:
@@ -104,13 +124,19 @@ class Registry:
         Raises:
             LookupError: One of them cannot be loaded.
         """
-        return [self._describe(name) for name in self.names()]
+        return [self.info(name) for name in self.names()]
 
-    def _describe(self, name: str) -> FilterInfo:
-        loaded = self.load(name)
-        distribution = self._points[name][0].dist
+    def info(self, use: str) -> FilterInfo:
+        """Return one filter, and where it comes from.
+
+        Raises:
+            LookupError: As `load`.
+        """
+        loaded = self.load(use)
+        point = next(iter(self._points.get(use, ())), None)
+        distribution = point.dist if point else None
         return FilterInfo(
-            name,
+            local.name_of(use),
             distribution.name if distribution else "",
             distribution.version if distribution else "",
             loaded,

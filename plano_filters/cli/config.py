@@ -29,8 +29,8 @@ from plano_filters.server.sockets import check_tls
 def validate(file: File = None, compat: CompatOption = "strict", json: Json = False) -> None:
     """Check a configuration with the real compiler. Exit status 0 or 2."""
     try:
-        loaded, compiled = _compiled(file, compat)
-        chain = str(compiled)
+        loaded, made = compiled(file, compat)
+        chain = str(made)
         with suppress(ConfigError):  # what it finds is in the report
             check_tls(loaded)
         errors = loaded.report.sorted(loaded.report.errors)
@@ -56,7 +56,7 @@ def validate(file: File = None, compat: CompatOption = "strict", json: Json = Fa
 @app.command()
 def show(file: File = None, compat: CompatOption = "strict", json: Json = False) -> None:
     """Print the effective document: defaults filled in, secrets as references, the chain."""
-    loaded, chain = _compiled(file, compat)
+    loaded, chain = compiled(file, compat)
     loaded.report.raise_errors()
     for warning in loaded.report.sorted(loaded.report.warnings):
         print(warning.render() + "\n", file=sys.stderr)  # noqa: T201
@@ -115,7 +115,8 @@ def _replace(file: Path, text: str) -> None:
     made.replace(target)
 
 
-def _compiled(file: Path | None, compat: str) -> tuple[Loaded, Chain]:
+def compiled(file: Path | None, compat: str) -> tuple[Loaded, Chain]:
+    """Load the document that was asked for and compile its chain; problems are in its report."""
     path = discover(file)
     loaded = load(path, compat=compat_of(compat)) if path else zero_config(os.environ)
     chain = compile_chain(loaded.document, Registry.from_entry_points(), loaded.report)

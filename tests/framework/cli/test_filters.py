@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import version
+from pathlib import Path
 
 from typer.testing import CliRunner
 
@@ -43,3 +44,45 @@ def _output(*arguments: str) -> str:
     result = CliRunner().invoke(app, list(arguments))
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+def test_the_page_of_a_filter() -> None:
+    """Its hooks, facts, every option with type, default and text, then its README."""
+    printed = _output("docs", "upstream")
+
+    assert "hooks     on_request\nrequires  Candidates\nprovides  Attempts" in printed
+    assert "  attempts: int | none = None\n      Tries of one model" in printed
+    assert "# upstream" in printed
+
+
+def test_the_page_of_a_file(tmp_path: Path) -> None:
+    """A filter of one file has the same page, less the README."""
+    file = tmp_path / "cap.py"
+    file.write_text(
+        "from typing import Literal\n"
+        "from plano_filters import Filter, FilterConfig\n"
+        "class CapConfig(FilterConfig):\n"
+        "    tokens: int\n"
+        '    """Most tokens of an answer."""\n'
+        "    side: Literal['left', 'right'] = 'left'\n"
+        "class Cap(Filter[CapConfig]):\n"
+        '    """Keep answers short."""\n'
+        "    config_type = CapConfig\n"
+    )
+
+    printed = _output("docs", f"{file}:Cap")
+
+    assert printed.startswith("cap  (one file)\nKeep answers short.\n")
+    assert "  tokens: int  (required)\n      Most tokens of an answer." in printed
+    assert "  side: left | right = 'left'" in printed
+    row = json.loads(_output("docs", f"{file}:Cap", "--json"))
+    assert row["schema"]["required"] == ["tokens"]
+    assert row["docs"] is None
+
+
+def test_the_page_of_an_unknown_filter() -> None:
+    """Status 2, and what may have been meant."""
+    result = CliRunner().invoke(app, ["docs", "upstraem"])
+
+    assert result.exit_code == 2
+    assert 'did you mean "upstream"?' in result.stderr
