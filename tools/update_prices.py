@@ -1,4 +1,4 @@
-"""Write the bundled prices of `rerank` from the data of `genai-prices` (MIT licence, Pydantic).
+"""Write the bundled prices from the data of `genai-prices` (MIT licence, Pydantic).
 
 pip install genai-prices && python tools/update_prices.py
 """
@@ -16,7 +16,7 @@ from genai_prices.data import providers as priced
 
 from plano_filters.providers import PROVIDERS
 
-TARGET = Path(__file__).parent.parent / "filters/plano_builtin_filters/rerank/prices.json"
+TARGET = Path(__file__).parent.parent / "plano_filters/prices/prices.json"
 TODAY = datetime.now(UTC).date()
 
 

@@ -49,6 +49,6 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(tmp_path: Path) -> No
         "plano_filters/py.typed",
         "plano_builtin_filters/py.typed",
         "plano_filters/models.json",
-        "plano_builtin_filters/rerank/prices.json",
+        "plano_filters/prices/prices.json",
     ):
         assert needed in names

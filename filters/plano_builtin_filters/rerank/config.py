@@ -33,9 +33,3 @@ class RerankConfig(FilterConfig):
     explore: float = Field(default=0.05, ge=0, le=1)
     """`self`: share of the requests for the fastest model that go first to one whose time is not
     known. Without it, a model that was slow once would never be measured again."""
-
-    fetch_timeout: Duration = Field(default=10.0, gt=0)
-    """Longest time to read a source once. Nobody waits for it."""
-
-    max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
-    """Largest answer of a source. The largest catalogue known has 3 MB."""

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from plano_builtin_filters.rerank.catalog import Ability
 from plano_builtin_filters.rerank.needs import Needs
 from plano_filters import Candidates, Route
+from plano_filters.prices.catalog import Ability
 
 
 @dataclass(frozen=True, slots=True)

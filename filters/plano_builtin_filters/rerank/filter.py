@@ -10,7 +10,7 @@ from typing import Any, Final
 from plano_builtin_filters.rerank import core
 from plano_builtin_filters.rerank.config import RerankConfig
 from plano_builtin_filters.rerank.needs import BYTES_A_TOKEN, needs_of, tokens_of
-from plano_builtin_filters.rerank.wiring import Book, Sources
+from plano_builtin_filters.rerank.wiring import Sources
 from plano_filters import (
     Attempts,
     Candidates,
@@ -92,7 +92,7 @@ class Rerank(Filter[RerankConfig]):
 
     def _prune(self, exchange: Exchange, pool: core.Pool) -> tuple[str, ...]:
         """Return the candidates that are not known to be unable to take the request."""
-        abilities = {model: self._sources.ability(model) for model in pool.all}
+        abilities = {model: self._sources.prices.ability(model) for model in pool.all}
         request = exchange.request
         rooms = [one.context for one in abilities.values() if one.context is not None]
         # Reading takes a walk through the conversation; most are far shorter than any context.
@@ -152,12 +152,12 @@ class Rerank(Filter[RerankConfig]):
     ) -> tuple[str, float | None, dict[str, float | None]]:
         """Return where the figures are from, how old they are, and the figures."""
         if prefer == "fastest":
-            times: Book[float] = self._sources.latencies(streamed=streamed)
+            times = self._sources.latencies(streamed=streamed)
             return times.source, times.age, {model: times.find(model) for model in models}
-        prices = self._sources.costs()
-        known = {model: prices.find(model) for model in models}
-        totals = {m: one.price.total if one and one.price else None for m, one in known.items()}
-        return prices.source, prices.age, totals
+        prices = self._sources.prices
+        quotes = {model: prices.rates(model) for model in models}
+        totals = {model: one.rates.total if one else None for model, one in quotes.items()}
+        return prices.source, prices.age(), totals
 
     def _explored(
         self,

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plano_builtin_filters.rerank import core
-from plano_builtin_filters.rerank.catalog import Ability
 from plano_builtin_filters.rerank.needs import Needs
 from plano_filters import Candidates, Route
+from plano_filters.prices.catalog import Ability
 
 MODELS = st.lists(st.sampled_from([f"p/{c}" for c in "abcdefgh"]), unique=True, max_size=8)
 FIGURE = st.none() | st.floats() | st.sampled_from([0.0, 1.0, 2.0, math.nan, math.inf, -1.0])

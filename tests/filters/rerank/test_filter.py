@@ -26,7 +26,8 @@ from plano_filters import (
 )
 from plano_filters.facts import Prefer
 from plano_filters.testing import exercise, make_exchange
-from tests.filters.rerank.stand import (
+from tests.support import behaviours
+from tests.support.catalogs import (
     CLAUDE,
     DIGITALOCEAN,
     GPT,
@@ -39,7 +40,6 @@ from tests.filters.rerank.stand import (
     real_context,
     sources,
 )
-from tests.support import behaviours
 from tests.support.provider import FakeProvider
 
 BODY = {"messages": [{"role": "user", "content": "hello"}]}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano_builtin_filters.rerank.sources.measured import MOST, Measured, percentile
+from plano_builtin_filters.rerank.measured import MOST, Measured, percentile
 from plano_filters import Attempt, AttemptResult, Attempts
 from plano_filters.testing import FakeClock
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plano_builtin_filters.rerank.reading import OnDisk, Page
+from plano_filters.prices.reading import OnDisk, Page
 from plano_filters.transport import UpstreamTransport
 from tests.support import behaviours
 from tests.support.provider import Behaviour, FakeProvider, Reply

@@ -8,28 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from plano_filters import providers
+from plano_filters.prices.rates import Rates
 
 PER_TOKEN: Final = 0.01
 """USD. No model costs less for a million tokens, and none as much for one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD per million tokens."""
-
-    input: float
-    output: float
-    cached: float | None = None
-    """Of prompt tokens that the provider had cached; None if it is not said."""
-
-    @property
-    def total(self) -> float | None:
-        """What models are compared by: a million tokens in and a million out.
-
-        None if that is nothing: a price of 0 is how catalogues write that they do not know it.
-        """
-        total = self.input + self.output
-        return total if total > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +44,7 @@ class Ability:
 class Model:
     """One model of a catalogue."""
 
-    price: Price | None = None
+    rates: Rates | None = None
     ability: Ability = Ability()
 
 
@@ -113,36 +95,36 @@ def number(value: object) -> float | None:
     return read if math.isfinite(read) and read >= 0 else None
 
 
-def price(input_rate: object, output_rate: object, cached: object = None) -> Price | None:
-    """Read a price; None unless both rates are there and one is above 0."""
+def rates(
+    input_rate: object, output_rate: object, cache_read: object = None, cache_write: object = None
+) -> Rates | None:
+    """Read rates; None unless both first ones are there and one is above 0."""
     read = number(input_rate), number(output_rate)
     if read[0] is None or read[1] is None:
         return None
-    made = Price(read[0], read[1], number(cached))
+    made = Rates(read[0], read[1], number(cache_read), number(cache_write))
     return made if made.total is not None and math.isfinite(made.total) else None
 
 
-def per_million(prices: Iterable[Price]) -> float:
+def per_million(published: Iterable[Rates]) -> float:
     """Return what to multiply the rates of a document by, so that they are per million tokens.
 
     Catalogues that name their fields `per_million` publish USD per token. Told apart by all rates
     together: one rate alone may be small.
     """
-    rates = [rate for one in prices for rate in (one.input, one.output) if rate > 0]
-    return 1e6 if rates and max(rates) < PER_TOKEN else 1.0
+    known = [rate for one in published for rate in (one.input, one.output) if rate > 0]
+    return 1e6 if known and max(known) < PER_TOKEN else 1.0
 
 
 def scaled(models: Mapping[str, Model]) -> dict[str, Model]:
     """Return models whose rates are per million tokens, whatever they were."""
-    factor = per_million(one.price for one in models.values() if one.price)
-    return {name: Model(_times(one.price, factor), one.ability) for name, one in models.items()}
-
-
-def _times(old: Price | None, factor: float) -> Price | None:
-    if old is None or factor == 1:
-        return old
-    cached = None if old.cached is None else old.cached * factor
-    return Price(old.input * factor, old.output * factor, cached)
+    factor = per_million(one.rates for one in models.values() if one.rates)
+    if factor == 1:
+        return dict(models)
+    return {
+        name: Model(one.rates.times(factor) if one.rates else None, one.ability)
+        for name, one in models.items()
+    }
 
 
 def context(value: object) -> int | None:

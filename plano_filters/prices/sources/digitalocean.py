@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from plano_builtin_filters.rerank.catalog import Catalog, Model, Price, price, scaled
+from plano_filters.prices.catalog import Catalog, Model, rates, scaled
+from plano_filters.prices.rates import Rates
 
 URL: Final = "https://api.digitalocean.com/v2/gen-ai/models/catalog"
 
@@ -35,7 +36,7 @@ def parse(text: bytes, aliases: Mapping[str, str]) -> Catalog:
     for item in items:
         if not isinstance(item, dict) or not isinstance(item.get("model_id"), str):
             continue  # one bad row does not spoil the others
-        read = _price(item.get("pricing"))
+        read = _rates(item.get("pricing"))
         if read is None:
             continue
         for name in _names(item):
@@ -55,12 +56,12 @@ def _names(item: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _price(pricing: object) -> Price | None:
+def _rates(pricing: object) -> Rates | None:
     if not isinstance(pricing, dict):
         return None
     cached = pricing.get("cache_read_input_price_per_million")
     if cached is None:
         cached = pricing.get("input_cache_read")
-    return price(
+    return rates(
         pricing.get("input_price_per_million"), pricing.get("output_price_per_million"), cached
     )

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano_builtin_filters.rerank.catalog import Ability, Catalog, Price
-from plano_builtin_filters.rerank.sources import (
+from plano_filters.prices.catalog import Ability, Catalog
+from plano_filters.prices.rates import Rates
+from plano_filters.prices.sources import (
     digitalocean,
     file,
     genai_prices,
     models_dev,
-    prometheus,
 )
-from tests.filters.rerank.stand import (
+from tests.support.catalogs import (
     CLAUDE,
     DIGITALOCEAN,
     GPT,
@@ -32,17 +32,17 @@ from tests.filters.rerank.stand import (
 Parse = Callable[[bytes, Mapping[str, str]], Catalog]
 
 
-def price_of(catalog: Catalog, name: str) -> Price | None:
+def price_of(catalog: Catalog, name: str) -> Rates | None:
     found = catalog.find(name)
-    return found.price if found is not None else None
+    return found.rates if found is not None else None
 
 
-def close(found: Price | None, *rates: float) -> bool:
+def close(found: Rates | None, *figures: float) -> bool:
     """Compare a price, whose rates went through a multiplication."""
     if found is None:
         return False
-    told = [rate for rate in (found.input, found.output, found.cached) if rate is not None]
-    return told == [pytest.approx(rate) for rate in rates]
+    told = [rate for rate in (found.input, found.output, found.cache_read) if rate is not None]
+    return told == [pytest.approx(rate) for rate in figures]
 
 
 def test_digitalocean_publishes_per_token() -> None:
@@ -78,21 +78,21 @@ def test_models_dev_has_prices_and_abilities() -> None:
     gpt = catalog.find(GPT)
 
     assert gpt is not None
-    assert gpt.price == Price(2.5, 10, 1.25)
+    assert gpt.rates == Rates(2.5, 10, 1.25)
     assert gpt.ability == Ability(images=True, tools=True, structured=True, context=128000)
-    assert price_of(catalog, "azure_openai/gpt-4o") == Price(2.5, 10, 1.25)
-    assert price_of(catalog, "reseller/gpt-4o") == Price(99, 99)
+    assert price_of(catalog, "azure_openai/gpt-4o") == Rates(2.5, 10, 1.25)
+    assert price_of(catalog, "reseller/gpt-4o") == Rates(99, 99)
 
 
 def test_its_provider_ids_are_mapped_to_ours() -> None:
     """`google` is `gemini` here and `togetherai` is `together_ai`."""
     catalog = models_dev.parse(bytes_of(MODELS_DEV), {})
 
-    assert price_of(catalog, "gemini/gemini-2.5-pro") == Price(1.25, 10)
-    assert price_of(catalog, "google/gemini-2.5-pro") == Price(1.25, 10)
+    assert price_of(catalog, "gemini/gemini-2.5-pro") == Rates(1.25, 10)
+    assert price_of(catalog, "google/gemini-2.5-pro") == Rates(1.25, 10)
     llama = catalog.find(LLAMA)
     assert llama is not None
-    assert llama.price is None  # a free tier is no price
+    assert llama.rates is None  # a free tier is no price
     assert llama.ability == Ability(False, False, False, 8192)
 
 
@@ -100,7 +100,7 @@ def test_an_alias_gives_a_declared_model_the_price_of_another_name() -> None:
     """For servers of one's own, and for names that do not match."""
     catalog = models_dev.parse(bytes_of(MODELS_DEV), {"openai/gpt-4o-mini": OWN, "nothing": "x/y"})
 
-    assert price_of(catalog, OWN) == Price(0.15, 0.6)
+    assert price_of(catalog, OWN) == Rates(0.15, 0.6)
     assert catalog.find("x/y") is None
 
 
@@ -115,18 +115,18 @@ def test_a_server_of_ones_own_has_no_price_of_a_providers() -> None:
 def test_the_file_has_full_names() -> None:
     """YAML or JSON; every key may be missing."""
     text = (
-        "models:\n  openai/gpt-4o: {input: 2.5, output: 10, cached: 1, images: true}\n"
+        "models:\n  openai/gpt-4o: {input: 2.5, output: 10, cache_read: 1, images: true}\n"
         "  vllm/own: {tools: false, structured_output: false, context: 4096}\n"
     )
     catalog = file.parse(text.encode(), {})
 
-    assert price_of(catalog, GPT) == Price(2.5, 10, 1)
+    assert price_of(catalog, GPT) == Rates(2.5, 10, 1)
     own = catalog.find(OWN)
     assert own is not None
-    assert own.price is None
+    assert own.rates is None
     assert own.ability == Ability(None, False, False, 4096)
     as_json = bytes_of({"models": {GPT: {"input": 0.001, "output": 0.002}}})
-    assert price_of(file.parse(as_json, {}), GPT) == Price(0.001, 0.002)  # as it is written
+    assert price_of(file.parse(as_json, {}), GPT) == Rates(0.001, 0.002)  # as it is written
 
 
 @pytest.mark.parametrize(
@@ -169,35 +169,10 @@ def test_the_bundled_prices_take_aliases() -> None:
     assert price_of(catalog, OWN) == price_of(catalog, GPT)
 
 
-def test_prometheus_has_a_row_for_each_model() -> None:
-    """Rows without a number or without the label are left out."""
-    row = [1700000000.0, "0.85"]
-    result = [
-        {"metric": {"model_name": GPT}, "value": row},
-        {"metric": {"model_name": "claude-haiku-4-5"}, "value": [1700000000.0, "1.2"]},
-        {"metric": {"model_name": MINI}, "value": [1700000000.0, "NaN"]},
-        {"metric": {"model": "x"}, "value": row},
-        {"metric": {"model_name": LLAMA}},
-        None,
-    ]
-    answer = {"status": "success", "data": {"resultType": "vector", "result": result}}
-    found = prometheus.parse(bytes_of(answer))
-
-    assert [found.find(name) for name in (GPT, CLAUDE, MINI, LLAMA)] == [0.85, 1.2, None, None]
-    assert len(found) == 2
-
-
-def test_the_query_is_escaped() -> None:
-    """It is PromQL, and holds whatever it likes."""
-    assert prometheus.address("http://p:9090/x/", 'a{b="c"} & d') == (
-        "http://p:9090/x/api/v1/query?query=a%7Bb%3D%22c%22%7D%20%26%20d"
-    )
-
-
 GARBAGE: list[Any] = [
-    None, [], "x", 1, {}, {"data": None}, {"data": {"result": 1}}, {"data": [1, None, {}]},
-    {"status": "success", "data": {"result": []}}, {"openai": {"models": {"a": None}}},
-    {"openai": {"models": [1]}}, {"status": "error", "errorType": "bad_data"},
+    None, [], "x", 1, {}, {"data": None}, {"data": [1, None, {}]},
+    {"openai": {"models": {"a": None}}},
+    {"openai": {"models": [1]}},
 ]  # fmt: skip
 
 
@@ -207,8 +182,6 @@ def test_what_is_no_catalogue_is_refused(parse: Parse, document: object) -> None
     """So that it never replaces one."""
     with pytest.raises(ValueError):
         parse(bytes_of(document), {})
-    with pytest.raises(ValueError):
-        prometheus.parse(bytes_of(document))
 
 
 @pytest.mark.parametrize("text", [b"", b"<html>", b"\xff\xfe", b'{"data": [', b"[" * 100_000])
@@ -217,8 +190,6 @@ def test_what_is_no_json_is_refused(text: bytes) -> None:
     for parse in (digitalocean.parse, models_dev.parse):
         with pytest.raises(ValueError):
             parse(text, {})
-    with pytest.raises(ValueError):
-        prometheus.parse(text)
 
 
 RATE = st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text()

@@ -12,6 +12,8 @@ import httpx
 from plano_filters.filter import TransportFactory
 
 CONNECT_SECONDS: Final = 5.0
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""Largest document. The largest catalogue known has 3 MB."""
 _VALIDATORS: Final = {"etag": "if-none-match", "last-modified": "if-modified-since"}
 
 
@@ -34,7 +36,7 @@ class Page:
         max_bytes: What is larger is refused while it comes in.
     """
 
-    def __init__(self, url: str, transport: TransportFactory, max_bytes: int) -> None:
+    def __init__(self, url: str, transport: TransportFactory, max_bytes: int = MAX_BYTES) -> None:
         self._url = url
         self._transport = transport
         self._max_bytes = max_bytes
@@ -93,7 +95,7 @@ class OnDisk:
         max_bytes: A larger file is not read.
     """
 
-    def __init__(self, path: str, max_bytes: int) -> None:
+    def __init__(self, path: str, max_bytes: int = MAX_BYTES) -> None:
         self._path = Path("/" + path[5:].lstrip("/") if path.startswith("file:/") else path)
         self._max_bytes = max_bytes
         self._accepted: tuple[int, int] | None = None

@@ -1,7 +1,7 @@
 """The catalogue of models.dev: prices, and what models take.
 
-Source: `{provider: {"models": {id: {"cost": {"input", "output", "cache_read"?}, "tool_call"?,
-"structured_output"?, "modalities"?: {"input"}, "limit"?: {"context"}}}}}` at
+Source: `{provider: {"models": {id: {"cost": {"input", "output", "cache_read"?, "cache_write"?},
+"tool_call"?, "structured_output"?, "modalities"?: {"input"}, "limit"?: {"context"}}}}}` at
 https://models.dev/api.json; USD per million tokens.
 """
 
@@ -12,16 +12,16 @@ from typing import Any, Final
 
 import orjson
 
-from plano_builtin_filters.rerank.catalog import (
+from plano_filters import providers
+from plano_filters.prices.catalog import (
     Ability,
     Catalog,
     Model,
     context,
     flag,
-    price,
+    rates,
     scaled,
 )
-from plano_filters import providers
 
 URL: Final = "https://models.dev/api.json"
 PROVIDERS: Final[Mapping[str, str]] = {
@@ -61,7 +61,7 @@ def parse(text: bytes, aliases: Mapping[str, str]) -> Catalog:
     for provider, model_id, model in _models(document):
         for name in (f"{provider}/{model_id}", f"{_prefix(provider)}/{model_id}", model_id):
             found.setdefault(name, model)
-    if all(model.price is None for model in found.values()):
+    if all(model.rates is None for model in found.values()):
         raise ValueError("a catalogue of models.dev without a price")
     found |= {mine: found[theirs] for theirs, mine in aliases.items() if theirs in found}
     return Catalog(scaled(found))
@@ -86,7 +86,9 @@ def _model(about: Mapping[str, Any]) -> Model:
     cost, modes, limit = (_dict(about.get(key)) for key in ("cost", "modalities", "limit"))
     reads = modes.get("input")
     return Model(
-        price(cost.get("input"), cost.get("output"), cost.get("cache_read")),
+        rates(
+            cost.get("input"), cost.get("output"), cost.get("cache_read"), cost.get("cache_write")
+        ),
         Ability(
             images="image" in reads if isinstance(reads, list) and reads else None,
             tools=flag(about.get("tool_call")),

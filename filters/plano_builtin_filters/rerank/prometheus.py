@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import orjson
 
-from plano_builtin_filters.rerank.catalog import names, number
+from plano_filters.prices.catalog import names, number
 
 LABEL: Final = "model_name"
 

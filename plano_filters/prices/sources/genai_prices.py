@@ -11,8 +11,8 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
-from plano_builtin_filters.rerank.catalog import Ability, Catalog, Model, context, price
 from plano_filters import providers
+from plano_filters.prices.catalog import Ability, Catalog, Model, context, rates
 
 _TESTS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "=": lambda text, part: text == part,
@@ -88,6 +88,6 @@ def _read() -> tuple[dict[str, list[tuple[Sequence[str], Model]]], str]:
 
 def _model(row: Mapping[str, Any]) -> Model:
     return Model(
-        price(row.get("input"), row.get("output"), row.get("cached")),
+        rates(row.get("input"), row.get("output"), row.get("cached")),
         Ability(context=context(row.get("context"))),
     )

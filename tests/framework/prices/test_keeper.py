@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano_builtin_filters.rerank.catalog import Catalog
-from plano_builtin_filters.rerank.keeper import RETRY_SECONDS, Keeper, pause
-from plano_builtin_filters.rerank.reading import Page
-from plano_builtin_filters.rerank.sources import models_dev
 from plano_filters import FactoryContext
-from tests.filters.rerank.stand import GPT, MODELS_DEV, StepClock, real_context
+from plano_filters.prices.catalog import Catalog
+from plano_filters.prices.keeper import RETRY_SECONDS, Keeper, pause
+from plano_filters.prices.reading import Page
+from plano_filters.prices.sources import models_dev
 from tests.support import behaviours
+from tests.support.catalogs import GPT, MODELS_DEV, StepClock, real_context
 from tests.support.gateway import free_port
 from tests.support.provider import Behaviour, FakeProvider, Reply
 
@@ -63,7 +63,7 @@ class Kept:
     @property
     def knows(self) -> bool:
         found = self.keeper.value.find(GPT) if self.keeper.value is not None else None
-        return found is not None and found.price is not None
+        return found is not None and found.rates is not None
 
 
 def keeping(context: FactoryContext, url: str) -> Keeper[Catalog]:

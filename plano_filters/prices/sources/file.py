@@ -2,7 +2,7 @@
 
 ```yaml
 models:
-  openai/gpt-4o: {input: 2.5, output: 10, cached: 1.25, context: 128000, images: true}
+  openai/gpt-4o: {input: 2.5, output: 10, cache_read: 1.25, context: 128000, images: true}
   vllm/qwen3-32b: {input: 0.1, output: 0.1, tools: true, structured_output: false}
 ```
 
@@ -16,11 +16,12 @@ from typing import Final
 
 import yaml
 
-from plano_builtin_filters.rerank.catalog import Ability, Catalog, Model, context, flag, price
+from plano_filters.prices.catalog import Ability, Catalog, Model, context, flag, rates
 
-KEYS: Final = frozenset(
-    {"input", "output", "cached", "context", "images", "tools", "structured_output"}
-)
+KEYS: Final = frozenset({
+    "input", "output", "cache_read", "cache_write", "context", "images", "tools",
+    "structured_output",
+})  # fmt: skip
 
 
 def parse(text: bytes, aliases: Mapping[str, str]) -> Catalog:
@@ -48,7 +49,12 @@ def parse(text: bytes, aliases: Mapping[str, str]) -> Catalog:
         if unknown:
             raise ValueError(f'"{name}" has an unknown key "{unknown[0]}"')
         found[str(name)] = Model(
-            price(about.get("input"), about.get("output"), about.get("cached")),
+            rates(
+                about.get("input"),
+                about.get("output"),
+                about.get("cache_read"),
+                about.get("cache_write"),
+            ),
             Ability(
                 flag(about.get("images")),
                 flag(about.get("tools")),

@@ -8,14 +8,16 @@ from collections.abc import AsyncGenerator, Callable, Sized
 from contextlib import asynccontextmanager
 from typing import Final, Generic, TypeVar
 
-from plano_builtin_filters.rerank.reading import Place
-from plano_filters import FactoryContext
+from plano_filters.filter import FactoryContext
+from plano_filters.prices.reading import Place
 
 log = logging.getLogger(__name__)
 T = TypeVar("T", bound=Sized)
 
 RETRY_SECONDS: Final = 5.0
 """After a first failure; doubled after each further one, up to the interval."""
+READ_SECONDS: Final = 30.0
+"""For one reading; nobody waits for it. Plano's limit."""
 TICK_SECONDS: Final = 15.0
 """Between two looks at the age: what a scrape sees is never older."""
 
@@ -28,8 +30,8 @@ class Keeper(Generic[T]):
         place: Where its document is.
         parse: Reads the document; raises ValueError if it is of no use. Called in a thread.
         interval: Seconds between two readings.
-        timeout: Longest time of one reading, seconds.
         context: Clock, random numbers, metrics.
+        timeout: Longest time of one reading, seconds.
     """
 
     def __init__(
@@ -39,8 +41,8 @@ class Keeper(Generic[T]):
         parse: Callable[[bytes], T],
         *,
         interval: float,
-        timeout: float,
         context: FactoryContext,
+        timeout: float = READ_SECONDS,
     ) -> None:
         self.name = name
         self.value: T | None = None

@@ -1,4 +1,4 @@
-"""What the tests of `rerank` work with: documents, catalogues in their real shapes, a clock."""
+"""What the tests of prices work with: documents, catalogues in their real shapes, a clock."""
 
 from __future__ import annotations
 

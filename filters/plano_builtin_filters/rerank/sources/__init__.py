@@ -1,1 +1,0 @@
-"""Where prices, abilities and latencies come from."""
