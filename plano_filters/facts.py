@@ -61,10 +61,32 @@ class Usage:
     input_tokens: int | None = None
     """All prompt tokens, cached ones included."""
     output_tokens: int | None = None
+    """Reasoning included."""
     cached_tokens: int | None = None
     """Prompt tokens read from the provider's cache."""
     cache_write_tokens: int | None = None
+    """Prompt tokens written into it."""
     reasoning_tokens: int | None = None
+    """Output tokens that are not part of the answer."""
+    cache_write_1h_tokens: int | None = None
+    """Of those written, the ones that the cache keeps for an hour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an answer cost. Absent if its tokens or their price are not known.
+
+    Put by `upstream` with the tokens, and superseded when more of them are known. It is that of the
+    model that served: what failed tries cost, no provider says.
+    """
+
+    usd: float
+    source: str
+    """Of the price: `genai-prices`, `models.dev`, `digitalocean`, `file`, or `own`."""
+    age: float | None
+    """Of the price, seconds; None where it means nothing."""
+    whole: bool = True
+    """False: at least so much; the stream has not ended, or never did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from plano_filters.dialect import Dialect
 Auth = Literal["bearer", "x-api-key", "api-key", "none"]
 _CHAT: frozenset[Dialect] = frozenset({"chat", "embeddings"})
 _RESPONSES: frozenset[Dialect] = frozenset({"chat", "embeddings", "responses"})
+_LOCAL: frozenset[Dialect] = frozenset({"chat", "embeddings", "messages"})
 _ALL: frozenset[Dialect] = frozenset({"chat", "embeddings", "responses", "messages"})
 
 
@@ -36,6 +37,8 @@ class Provider:
     prices: str = ""
     """Its id in `genai-prices`, where it is not the prefix."""
     needs_key: bool = True
+    own: bool = False
+    """Runs on machines of one's own: nobody charges for its tokens."""
 
     @property
     def prefix(self) -> str:
@@ -150,18 +153,23 @@ PROVIDERS: dict[str, Provider] = {
     ),
     "plano": Provider(base_url="https://archfc.katanemo.dev/v1", needs_key=False),
     "ollama": Provider(
-        base_url="http://127.0.0.1:11434/v1", dialects=_ALL, auth="bearer", needs_key=False
+        base_url="http://127.0.0.1:11434/v1",
+        dialects=_ALL,
+        auth="bearer",
+        needs_key=False,
+        own=True,
     ),
-    "vllm": Provider(dialects=_ALL, needs_key=False),
-    "sglang": Provider(dialects=frozenset({"chat", "embeddings", "messages"}), needs_key=False),
-    "lmstudio": Provider(dialects=frozenset({"chat", "embeddings", "messages"}), needs_key=False),
-    "llamacpp": Provider(needs_key=False),
+    "vllm": Provider(dialects=_ALL, needs_key=False, own=True),
+    "sglang": Provider(dialects=_LOCAL, needs_key=False, own=True),
+    "lmstudio": Provider(dialects=_LOCAL, needs_key=False, own=True),
+    "llamacpp": Provider(needs_key=False, own=True),
     # In this process: answers without a network and without a key (plano_filters.mock).
     "mock": Provider(
         base_url="http://mock.invalid/v1",
         auth="none",
         dialects=_RESPONSES,
         needs_key=False,
+        own=True,
     ),
 }
 """Rows by prefix: the part of a model name before the first slash."""

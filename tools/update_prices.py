@@ -44,10 +44,14 @@ def entry(model: Any) -> dict[str, Any] | None:
     rates = {
         "input": rate(getattr(prices, "input_mtok", None)),
         "output": rate(getattr(prices, "output_mtok", None)),
-        "cached": rate(getattr(prices, "cache_read_mtok", None)),
+        "cache_read": rate(getattr(prices, "cache_read_mtok", None)),
+        "cache_write": rate(getattr(prices, "cache_write_mtok", None)),
+        "cache_write_1h": rate(getattr(prices, "cache_write_1h_mtok", None)),
         "context": model.context_window,
     }
     known = {key: value for key, value in rates.items() if value is not None}
+    if "input" in known and "embed" in model.id.lower():
+        known.setdefault("output", 0.0)  # there are no output tokens
     if not {"input", "output"} <= known.keys() and "context" not in known:
         return None
     return {"match": sorted({f"={model.id.lower()}", *rules(model.match)}), **known}

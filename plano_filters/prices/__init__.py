@@ -4,6 +4,6 @@
 """
 
 from plano_filters.prices.pricebook import PriceBook, Quote, book
-from plano_filters.prices.rates import Rates
+from plano_filters.prices.rates import Rates, cost
 
-__all__ = ["PriceBook", "Quote", "Rates", "book"]
+__all__ = ["PriceBook", "Quote", "Rates", "book", "cost"]

@@ -96,14 +96,26 @@ def number(value: object) -> float | None:
 
 
 def rates(
-    input_rate: object, output_rate: object, cache_read: object = None, cache_write: object = None
+    input_rate: object,
+    output_rate: object,
+    cache_read: object = None,
+    cache_write: object = None,
+    cache_write_1h: object = None,
+    *,
+    free: bool = False,
 ) -> Rates | None:
-    """Read rates; None unless both first ones are there and one is above 0."""
+    """Read rates; None unless both first ones are there.
+
+    Args:
+        input_rate: And the others as they stand in a document.
+        free: Believe a price of 0. A catalogue writes it where it does not know one.
+    """
     read = number(input_rate), number(output_rate)
     if read[0] is None or read[1] is None:
         return None
-    made = Rates(read[0], read[1], number(cache_read), number(cache_write))
-    return made if made.total is not None and math.isfinite(made.total) else None
+    more = (number(rate) for rate in (cache_read, cache_write, cache_write_1h))
+    made = Rates(read[0], read[1], *more)
+    return made if math.isfinite(made.total) and (made.total > 0 or free) else None
 
 
 def per_million(published: Iterable[Rates]) -> float:

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from plano_filters import providers
 from plano_filters.config.document import CostSource
 from plano_filters.filter import FactoryContext
 from plano_filters.prices.catalog import Ability, Catalog
 from plano_filters.prices.keeper import Keeper
-from plano_filters.prices.rates import Rates
+from plano_filters.prices.rates import FREE, Rates
 from plano_filters.prices.reading import OnDisk, Page, Place
 from plano_filters.prices.sources import digitalocean, file, genai_prices, models_dev
 
 BUNDLED: Final = "genai-prices"
+OWN: Final = "own"
 CATALOG_SECONDS: Final = 3600
 """Between two readings of a catalogue, unless the document says otherwise. Prices change weekly."""
 FILE_SECONDS: Final = 60
@@ -35,7 +37,7 @@ class Quote:
 
     rates: Rates
     source: str
-    """`genai-prices`, `models.dev`, `digitalocean` or `file`."""
+    """`genai-prices`, `models.dev`, `digitalocean` or `file`; `own` for a server of one's own."""
     age: float | None
     """Seconds since the source was last known to be true; None where that means nothing."""
 
@@ -102,13 +104,15 @@ class PriceBook:
         """Return what a declared model costs; None if it is not known.
 
         Args:
-            model: Full name, `provider/model-id`. Looked for as it is, then by its bare id.
+            model: Full name, `provider/model-id`. Looked for as it is, then by its bare id. One
+                that runs on a server of one's own costs nothing unless the source says otherwise.
         """
         kept = self._keeper.value if self._keeper is not None else None
         found = (kept if kept is not None else self._bundle).find(model)
-        if found is None or found.rates is None:
-            return None
-        return Quote(found.rates, self.source, self.age())
+        if found is not None and found.rates is not None:
+            return Quote(found.rates, self.source, self.age())
+        row = providers.find(model.partition("/")[0])
+        return Quote(FREE, OWN, None) if row is not None and row.own else None
 
     def ability(self, model: str) -> Ability:
         """Return what a model takes, from the source, then from the bundled data."""

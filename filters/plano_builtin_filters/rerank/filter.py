@@ -156,7 +156,9 @@ class Rerank(Filter[RerankConfig]):
             return times.source, times.age, {model: times.find(model) for model in models}
         prices = self._sources.prices
         quotes = {model: prices.rates(model) for model in models}
-        totals = {model: one.rates.total if one else None for model, one in quotes.items()}
+        totals = {
+            model: one.rates.total if one is not None else None for model, one in quotes.items()
+        }
         return prices.source, prices.age(), totals
 
     def _explored(

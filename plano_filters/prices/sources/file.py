@@ -6,7 +6,7 @@ models:
   vllm/qwen3-32b: {input: 0.1, output: 0.1, tools: true, structured_output: false}
 ```
 
-Names are full names; rates are USD per million tokens. Every key may be missing.
+Names are full names; rates are USD per million tokens, and 0 means 0. Every key may be missing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import yaml
 from plano_filters.prices.catalog import Ability, Catalog, Model, context, flag, rates
 
 KEYS: Final = frozenset({
-    "input", "output", "cache_read", "cache_write", "context", "images", "tools",
+    "input", "output", "cache_read", "cache_write", "cache_write_1h", "context", "images", "tools",
     "structured_output",
 })  # fmt: skip
 
@@ -54,6 +54,8 @@ def parse(text: bytes, aliases: Mapping[str, str]) -> Catalog:
                 about.get("output"),
                 about.get("cache_read"),
                 about.get("cache_write"),
+                about.get("cache_write_1h"),
+                free=True,
             ),
             Ability(
                 flag(about.get("images")),

@@ -23,6 +23,9 @@ _TESTS: Final[Mapping[str, Callable[[str, str], bool]]] = {
 """What a rule's first character means: the whole id, its start, its end, anywhere in it."""
 
 
+_RATES: Final = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+
+
 class Bundled(Catalog):
     """The bundled catalogue: ids by rules, so that dated versions of a model have its price.
 
@@ -88,6 +91,6 @@ def _read() -> tuple[dict[str, list[tuple[Sequence[str], Model]]], str]:
 
 def _model(row: Mapping[str, Any]) -> Model:
     return Model(
-        rates(row.get("input"), row.get("output"), row.get("cached")),
+        rates(*(row.get(rate) for rate in _RATES)),
         Ability(context=context(row.get("context"))),
     )

@@ -88,13 +88,13 @@ async def test_the_cheapest_comes_first_without_any_source() -> None:
 
         await exercise(rerank, exchange)
 
-        assert models_of(exchange) == (MINI, CLAUDE, GPT, OWN, LLAMA)
+        assert models_of(exchange) == (OWN, MINI, CLAUDE, GPT, LLAMA)
         (decision,) = exchange.decisions
-        assert decision.text.startswith(f"cheapest: {MINI} 0.75 USD/M, {CLAUDE} ")
-        assert f"{GPT} 12.5 USD/M, {OWN} unknown (genai-prices, " in decision.text
-        assert decision.data["figures"] == {GPT: 12.5, MINI: 0.75, CLAUDE: 6.0, OWN: None}
+        assert decision.text.startswith(f"cheapest: {OWN} 0 USD/M, {MINI} 0.75 USD/M, {CLAUDE} ")
+        assert f"{GPT} 12.5 USD/M (genai-prices, " in decision.text
+        assert decision.data["figures"] == {GPT: 12.5, MINI: 0.75, CLAUDE: 6.0, OWN: 0.0}
         assert (decision.data["source"], decision.data["outcome"]) == ("genai-prices", "ranked")
-        assert decision.data["order"] == [MINI, CLAUDE, GPT, OWN]
+        assert decision.data["order"] == [OWN, MINI, CLAUDE, GPT]
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,14 @@ async def test_what_is_not_to_be_ordered_is_left_alone(exchange: Exchange) -> No
 async def test_without_any_figure_the_order_of_the_document_holds() -> None:
     """And the decision says that nothing was known."""
     async with standing() as rerank:
-        exchange = routed("cheapest", OWN, "vllm/other")
+        exchange = routed("cheapest", "plano/a", "openai/none-such")
 
         await exercise(rerank, exchange)
 
-        assert models_of(exchange) == (OWN, "vllm/other")
-        assert texts(exchange)[0].startswith(f"cheapest: {OWN} unknown, vllm/other unknown (genai")
+        assert models_of(exchange) == ("plano/a", "openai/none-such")
+        assert texts(exchange)[0].startswith(
+            "cheapest: plano/a unknown, openai/none-such unknown (genai"
+        )
         assert exchange.decisions[0].data["outcome"] == "no_data"
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from plano_filters.prices import Rates, book
+from plano_filters.prices import Quote, Rates, book
 from plano_filters.prices.catalog import Ability
+from plano_filters.prices.rates import FREE
 from tests.support import behaviours
 from tests.support.catalogs import GPT, LLAMA, MODELS_DEV, OWN, StepClock, real_context, sources
 from tests.support.provider import FakeProvider
 
 
 async def test_bundled_prices_need_no_source() -> None:
-    """They have the age of their collection; what nobody sells has none."""
+    """They have the age of their collection; what is not in them has no price."""
     async with real_context() as context, book(context) as prices:
         quote = prices.rates(GPT)
 
@@ -23,8 +25,26 @@ async def test_bundled_prices_need_no_source() -> None:
         assert (quote.source, quote.rates.input) == ("genai-prices", 2.5)
         assert quote.age is not None
         assert quote.age > 0
-        assert prices.rates(OWN) is None
         assert prices.rates("openai/no-such-model") is None
+
+
+async def test_a_server_of_ones_own_costs_nothing_unless_a_file_says_so(tmp_path: Path) -> None:
+    """Nobody sends a bill for it; Plano's own service is not one of them."""
+    path = tmp_path / "prices.yaml"
+    path.write_text(
+        f"models: {{{OWN}: {{input: 0.1, output: 0.2}}, {GPT}: {{input: 0, output: 0}}}}"
+    )
+    clock = StepClock()
+    declared = {"type": "cost", "provider": "file", "url": str(path)}
+    async with real_context(sources(declared), clock) as context, book(context) as prices:
+        for model in (OWN, "ollama/llama3", "mock/a"):
+            assert prices.rates(model) == Quote(FREE, "own", None)
+        assert prices.rates("plano/orchestrator") is None
+        await clock.asleep()
+
+        assert prices.rates(OWN) == Quote(Rates(0.1, 0.2), "file", 0)
+        assert prices.rates(GPT) == Quote(Rates(0, 0), "file", 0)  # of a file, 0 is believed
+        assert prices.rates("mock/a") == Quote(FREE, "own", None)
 
 
 async def test_a_catalogue_replaces_the_bundled_prices_once_it_was_read() -> None:
