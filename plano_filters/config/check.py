@@ -195,8 +195,11 @@ def _readers(document: Document) -> Iterator[tuple[Path, str]]:
     """Yield what was set and only one filter reads, with the name of that filter."""
     if document.routing_preferences:
         yield ("routing_preferences",), "classify"
-    if document.model_metrics_sources:
-        yield ("model_metrics_sources",), "rerank"
+    ranked = any(entry.use == "rerank" for entry in document.filters)
+    for index, source in enumerate(document.model_metrics_sources):
+        # Prices are read by both: one ranks by them, the other says what an answer cost.
+        reader = "rerank" if ranked or source.type == "latency" else "upstream"
+        yield ("model_metrics_sources", index), reader
     for index, one in enumerate(document.routing_preferences):
         if one.selection_policy is not None and one.selection_policy.prefer != "none":
             yield ("routing_preferences", index, "selection_policy", "prefer"), "rerank"

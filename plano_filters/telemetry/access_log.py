@@ -60,6 +60,7 @@ def fields(exchange: Exchange, outcome: Outcome, view: View) -> dict[str, Any]:
         or None,
         "decisions": [f"{d.filter}: {d.text}"[: 2 * LONGEST] for d in exchange.decisions] or None,
         "usage": _usage(view),
+        "cost": _cost(view),
         "error": view.error or None,
         "error_source": getattr(outcome.error, "source", None),
         "user_agent": exchange.request.headers.get("user-agent", "")[:LONGEST] or None,
@@ -75,9 +76,21 @@ def _usage(view: View) -> dict[str, int] | None:
         "output": view.usage.output_tokens,
         "cached": view.usage.cached_tokens,
         "cache_write": view.usage.cache_write_tokens,
+        "cache_write_1h": view.usage.cache_write_1h_tokens,
         "reasoning": view.usage.reasoning_tokens,
     }
     return {name: count for name, count in counts.items() if count is not None}
+
+
+def _cost(view: View) -> dict[str, Any] | None:
+    if view.cost is None:
+        return None
+    told: dict[str, Any] = {"usd": round(view.cost.usd, 12), "source": view.cost.source}
+    if view.cost.age is not None:
+        told["age_s"] = round(view.cost.age, 1)
+    if not view.cost.whole:
+        told["whole"] = False
+    return told
 
 
 class TextFormatter(logging.Formatter):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TextIO
+from typing import Final, TextIO
 
 from plano_filters.exchange import Exchange, Outcome
 from plano_filters.telemetry.view import View, view
+
+SMALLEST: Final = 1e-8
+"""USD; the last decimal that is shown."""
 
 
 class ConsoleReporter:
@@ -58,12 +61,32 @@ class ConsoleReporter:
         if seen.usage is not None:
             usage = seen.usage
             parts.append(f"tokens {usage.input_tokens or 0} in, {usage.output_tokens or 0} out")
+            parts.append(f"cost {_cost(seen)}")
         if seen.error:
             parts.append(self._paint(seen.error, "31"))
         return ["  " + "  ".join(parts)] if parts else []
 
     def _paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
+
+
+def _cost(seen: View) -> str:
+    least = "at least " if seen.cost is not None and not seen.cost.whole else ""
+    return least + dollars(seen.cost.usd if seen.cost is not None else None)
+
+
+def dollars(usd: float | None) -> str:
+    """Write an amount with the digits that say something; a dash for none and for an unknown one.
+
+    Source: the formatting of Plano's `obs` console.
+    """
+    if not usd:
+        return "\N{EM DASH}"
+    if usd < SMALLEST / 2:
+        return f"<${SMALLEST:.8f}"
+    if usd < 0.01:
+        return f"${usd:.{8 if usd < 0.0001 else 6}f}".rstrip("0").rstrip(".")
+    return f"${usd:.4f}" if usd < 1 else f"${usd:,.2f}"
 
 
 def _ms(seconds: float) -> str:

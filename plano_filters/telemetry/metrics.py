@@ -116,6 +116,14 @@ class Metrics:
         self.failovers = meter.counter(
             "plano_failovers", "Exchanges served by another than the first candidate.", ("target",)
         )
+        self.cost = meter.counter(
+            names.COST, "USD that answers cost, as far as it is known.", ("provider", "model")
+        )
+        self.cost_unknown = meter.counter(
+            names.COST_UNKNOWN,
+            "Answers whose cost is not known: the provider reported no tokens, or has no price.",
+            ("provider", "model", "reason"),
+        )
         meter.gauge("plano_build_info", "The version that runs.", ("version",), mode="max").labels(
             version(names.SERVICE)
         ).set(1)
@@ -156,6 +164,8 @@ class Metrics:
             self.first_token.labels(*labels).observe(view.first_byte)
         if view.relayed is not None and view.relayed.chunks > 1:
             self._stream(labels, view, view.relayed)
+        if view.served:
+            self._cost(view, served)
         if view.usage is not None:
             for token_type, count in (
                 ("input", view.usage.input_tokens),
@@ -163,6 +173,14 @@ class Metrics:
             ):
                 if count is not None:
                     self.tokens.labels(*labels, token_type).observe(count)
+
+    def _cost(self, view: View, served: str) -> None:
+        if view.cost is not None:
+            self.cost.labels(view.provider, served).inc(view.cost.usd)
+        else:
+            counted = view.usage is not None and view.usage.input_tokens is not None
+            reason = "price" if counted else "usage"
+            self.cost_unknown.labels(view.provider, served, reason).inc()
 
     def _stream(self, labels: tuple[str, ...], view: View, relayed: Relayed) -> None:
         spread = relayed.last - relayed.first

@@ -90,6 +90,9 @@ FILTER_PHASE: Final = "plano.filter.phase"
 FILTER_ACTION: Final = "plano.filter.action"
 FILTER_MICROSECONDS: Final = "plano.filter.duration_us"
 DECISION: Final = "plano.decision"
+COST_USD: Final = "plano.cost.usd"
+COST_SOURCE: Final = "plano.cost.source"
+COST_WHOLE: Final = "plano.cost.whole"
 DISCONNECTED: Final = "plano.client.disconnected"
 
 # Metrics, as Prometheus spells them; counters get `_total` when they are rendered
@@ -110,5 +113,7 @@ FILTER_BUCKETS: Final = (
 OVERHEAD_BUCKETS: Final = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
 )  # fmt: skip
+COST: Final = "plano_cost"
+COST_UNKNOWN: Final = "plano_cost_unknown"
 OTHER: Final = "other"
 """The label of a model that no document declares."""

@@ -144,6 +144,11 @@ def _describe_root(root: Span, exchange: Exchange, outcome: Outcome, view: View)
         root.set_attribute(names.ROUTE_NAME, view.route)
     if view.confidence is not None:
         root.set_attribute(names.ROUTE_CONFIDENCE, view.confidence)
+    if view.cost is not None:
+        root.set_attribute(names.COST_USD, view.cost.usd)
+        root.set_attribute(names.COST_SOURCE, view.cost.source)
+        if not view.cost.whole:
+            root.set_attribute(names.COST_WHOLE, False)
     if outcome.disconnected:
         root.set_attribute(names.DISCONNECTED, True)
     if view.error:

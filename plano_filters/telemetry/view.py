@@ -10,6 +10,7 @@ from plano_filters.facts import (
     AttemptResult,
     Attempts,
     Candidates,
+    Cost,
     Principal,
     ResponseInfo,
     Route,
@@ -56,6 +57,7 @@ class View:
     confidence: float | None
     """Of the route, 0 to 1; None if the router gave none."""
     usage: Usage | None
+    cost: Cost | None
     info: ResponseInfo
     relayed: Relayed | None
     principal: str
@@ -90,6 +92,7 @@ def view(exchange: Exchange, outcome: Outcome, now: float) -> View:
         route=route.name if route else "",
         confidence=route.confidence if route else None,
         usage=state.get(Usage),
+        cost=state.get(Cost),
         info=state.get(ResponseInfo) or ResponseInfo(),
         relayed=state.get(Relayed),
         principal=principal.id if principal else "",

@@ -15,6 +15,7 @@ from plano_builtin_filters.upstream.usage import decode
 from plano_filters import (
     Attempts,
     Candidates,
+    Cost,
     Exchange,
     Response,
     Route,
@@ -28,7 +29,7 @@ _PLAIN: Final = " !\"#$&'()*+,/:;<=>?@[]^`{|}"
 
 
 def truth(exchange: Exchange, model: str | None) -> dict[str, str]:
-    """Return the headers that say who answered an exchange and after how many tries.
+    """Return the headers that say who answered, after how many tries, and what it cost.
 
     What is not ASCII in a name is percent-encoded: a header could not carry it.
 
@@ -47,7 +48,15 @@ def truth(exchange: Exchange, model: str | None) -> dict[str, str]:
         told["x-plano-route"] = _header(route.name)
         if route.confidence is not None:
             told["x-plano-route-confidence"] = f"{route.confidence:.3f}"
+    paid = exchange.state.get(Cost)
+    if paid is not None and paid.whole:
+        told["x-plano-cost-usd"] = shown_usd(paid.usd)
     return told
+
+
+def shown_usd(usd: float) -> str:
+    """Write an amount without an exponent: 12 decimals at most, and no more than it has."""
+    return f"{usd:.12f}".rstrip("0").rstrip(".")
 
 
 def decision(

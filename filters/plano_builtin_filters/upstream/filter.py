@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from plano_builtin_filters.upstream import answers, core
 from plano_builtin_filters.upstream.attempt import AttemptFailed
 from plano_builtin_filters.upstream.config import UpstreamConfig
+from plano_builtin_filters.upstream.notes import Notes
 from plano_builtin_filters.upstream.sender import Sender, Sending
 from plano_builtin_filters.upstream.target import Target
 from plano_filters import (
@@ -60,6 +61,9 @@ class Upstream(TerminalFilter[UpstreamConfig]):
     async def lifespan(self) -> AsyncGenerator[None]:
         async with (self._nested or self._sender).lifespan():
             yield
+
+    def report(self) -> Mapping[str, Any] | None:
+        return self._sender.report()
 
     async def on_request(self, exchange: Exchange) -> Response:
         models = exchange.state[Candidates].models
@@ -126,7 +130,7 @@ class Upstream(TerminalFilter[UpstreamConfig]):
         ledger, clock = exchange.state[Attempts].results, self.context.clock
         attempt = Attempt(len(ledger) + 1, model, model.partition("/")[0])
         child = exchange.child(exchange.request.copy())
-        for fact in (attempt, where, Sending(deadline, exchange.state)):
+        for fact in (attempt, where, Sending(deadline)):
             child.state.put(fact)
         started, began = clock.time(), clock.now()
         status: int | None = None
@@ -159,6 +163,9 @@ class Upstream(TerminalFilter[UpstreamConfig]):
 
     def _follow(self, exchange: Exchange, child: Exchange, response: Response) -> None:
         """End the try that serves with its exchange, and tell the nested filters how it went."""
+        notes = child.state.get(Notes)
+        if notes is not None:  # None: a nested filter answered instead of the provider
+            notes.publish(exchange.state)
         course = _Course(response.status)
         if isinstance(response.body, bytes):
             course.sent = len(response.body)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from opentelemetry import propagate
@@ -23,7 +23,6 @@ from plano_filters import (
     Attempt,
     Exchange,
     FactoryContext,
-    FilterState,
     ModelNotFound,
     Response,
     TerminalFilter,
@@ -31,6 +30,7 @@ from plano_filters import (
 from plano_filters.config import ModelProvider
 from plano_filters.dialect import Dialect
 from plano_filters.mock import MockProvider
+from plano_filters.prices import PriceBook, book
 
 LARGE_BODY: Final = 1024 * 1024
 """Bytes. aiohttp warns of larger bodies in one piece, for the time it takes to copy them."""
@@ -43,8 +43,6 @@ class Sending:
 
     deadline: float
     """Of the exchange, on the filter's clock."""
-    facts: FilterState
-    """Of the exchange; what the answer says of itself is left there."""
 
 
 class Sender(TerminalFilter[UpstreamConfig]):
@@ -55,6 +53,7 @@ class Sender(TerminalFilter[UpstreamConfig]):
         self._timeout = {"connect": connect, "pool": connect, "read": None, "write": None}
         self._transport: httpx.AsyncBaseTransport | None = None
         self._mock: httpx.AsyncBaseTransport | None = None
+        self._prices: PriceBook | None = None
         self._targets: dict[tuple[str, Dialect], Target] = {}
         for entry in reversed(context.document.model_providers):  # of two the first one counts
             for dialect in target.PATHS:
@@ -65,13 +64,14 @@ class Sender(TerminalFilter[UpstreamConfig]):
         entries = self.context.document.model_providers
         self._mock = MockProvider() if any(map(_is_mock, entries)) else None
         self._transport = self.context.transport() if not all(map(_is_mock, entries)) else None
-        yield
+        async with book(self.context) as self._prices:
+            yield
 
     async def on_request(self, exchange: Exchange) -> Response:
         attempt, sending = exchange.state[Attempt], exchange.state[Sending]
         where = exchange.state[Target]
         transport = self._mock if where.mock else self._transport
-        if transport is None:
+        if transport is None or self._prices is None:
             raise RuntimeError("the lifespan of this filter was not entered")
         exchange.request.edit(model=attempt.model.partition("/")[2])
         clock = self.context.clock
@@ -86,7 +86,12 @@ class Sender(TerminalFilter[UpstreamConfig]):
             now=clock.time(),
             resources=exchange.resources,
         )
-        return self._response(exchange, answer, sending)
+        notes = Notes(self._prices.rates(attempt.model))
+        exchange.state.put(notes)
+        return self._response(exchange, answer, notes, sending)
+
+    def report(self) -> Mapping[str, Any] | None:
+        return None if self._prices is None else {"cost": self._prices.shown()}
 
     def target(self, model: str, dialect: Dialect) -> Target:
         """Return where a model is asked.
@@ -124,9 +129,10 @@ class Sender(TerminalFilter[UpstreamConfig]):
             extensions=extensions,
         )
 
-    def _response(self, exchange: Exchange, answer: Answer, sending: Sending) -> Response:
+    def _response(
+        self, exchange: Exchange, answer: Answer, notes: Notes, sending: Sending
+    ) -> Response:
         head = MutableHeaders(raw=headers.down(answer.headers))
-        notes = Notes(sending.facts)
         if answer.rest is None:
             notes.document(answer.body)
             return Response(answer.status, head, answer.body)

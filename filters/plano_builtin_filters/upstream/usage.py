@@ -63,32 +63,63 @@ def info_of(document: Mapping[str, Any]) -> ResponseInfo:
 
 def usage_of(document: Mapping[str, Any]) -> Usage | None:
     """Read the tokens of an answer or of one event, whichever dialect it is in."""
-    inner = _dict(document.get("response")) or _dict(document.get("message"))
-    found = _dict(document.get("usage")) or _dict(inner.get("usage"))
-    if not found:
+    # Groq reports the tokens of a stream in a place of its own.
+    places = (document, *(_dict(document.get(key)) for key in ("response", "message", "x_groq")))
+    found = next((told for place in places if (told := _dict(place.get("usage")))), None)
+    if found is None:
         return None
     if "prompt_tokens" in found or "completion_tokens" in found:
-        details = _dict(found.get("prompt_tokens_details"))
-        out = _dict(found.get("completion_tokens_details"))
-        return Usage(
-            input_tokens=_count(found.get("prompt_tokens")),
-            output_tokens=_count(found.get("completion_tokens")),
-            cached_tokens=_count(details.get("cached_tokens")),
-            cache_write_tokens=_count(details.get("cache_write_tokens")),
-            reasoning_tokens=_count(out.get("reasoning_tokens")),
-        )
+        return _chat_usage(found)
+    return _items_usage(found)
+
+
+def _chat_usage(found: Mapping[str, Any]) -> Usage:
+    """Read the counts of chat completions and embeddings: the input counts cached tokens in."""
+    details = _dict(found.get("prompt_tokens_details"))
+    given = _count(found.get("prompt_tokens"))
+    return Usage(
+        input_tokens=given,
+        output_tokens=_output(found.get("completion_tokens"), given, found),
+        # DeepSeek and Moonshot had caches before OpenAI had a name for them.
+        cached_tokens=_first(
+            details.get("cached_tokens"),
+            found.get("prompt_cache_hit_tokens"),
+            found.get("cached_tokens"),
+        ),
+        cache_write_tokens=_count(details.get("cache_write_tokens")),
+        reasoning_tokens=_count(
+            _dict(found.get("completion_tokens_details")).get("reasoning_tokens")
+        ),
+    )
+
+
+def _items_usage(found: Mapping[str, Any]) -> Usage:
+    """Read the counts of messages, where cached tokens stand apart, and of responses."""
+    inside, out = (_dict(found.get(f"{side}_tokens_details")) for side in ("input", "output"))
     cached = _count(found.get("cache_read_input_tokens"))
     written = _count(found.get("cache_creation_input_tokens"))
-    details = _dict(found.get("input_tokens_details"))
     fresh = _count(found.get("input_tokens"))
     return Usage(
-        # Anthropic reports cached tokens apart, OpenAI within the input.
         input_tokens=None if fresh is None else fresh + (cached or 0) + (written or 0),
-        output_tokens=_count(found.get("output_tokens")),
-        cached_tokens=cached if cached is not None else _count(details.get("cached_tokens")),
-        cache_write_tokens=written,
-        reasoning_tokens=_count(_dict(found.get("output_tokens_details")).get("reasoning_tokens")),
+        output_tokens=_output(found.get("output_tokens"), fresh, found),
+        cached_tokens=_first(cached, inside.get("cached_tokens")),
+        cache_write_tokens=_first(written, inside.get("cache_write_tokens")),
+        cache_write_1h_tokens=_count(
+            _dict(found.get("cache_creation")).get("ephemeral_1h_input_tokens")
+        ),
+        reasoning_tokens=_first(out.get("reasoning_tokens"), out.get("thinking_tokens")),
     )
+
+
+def _output(told: object, given: int | None, found: Mapping[str, Any]) -> int | None:
+    """Return the output tokens, reasoning included.
+
+    Gemini and xAI leave it out of the output, but not out of the total.
+    """
+    made, total = _count(told), _count(found.get("total_tokens"))
+    if made is None or given is None or total is None:
+        return made
+    return max(made, total - given)
 
 
 def merge(old: Usage | None, new: Usage) -> Usage:
@@ -101,6 +132,7 @@ def merge(old: Usage | None, new: Usage) -> Usage:
         output_tokens=_or(new.output_tokens, old.output_tokens),
         cached_tokens=_or(new.cached_tokens, old.cached_tokens),
         cache_write_tokens=_or(new.cache_write_tokens, old.cache_write_tokens),
+        cache_write_1h_tokens=_or(new.cache_write_1h_tokens, old.cache_write_1h_tokens),
         reasoning_tokens=_or(new.reasoning_tokens, old.reasoning_tokens),
     )
 
@@ -111,6 +143,11 @@ def _most(*counts: int | None) -> int | None:
 
 def _or(new: int | None, old: int | None) -> int | None:
     return new if new is not None else old
+
+
+def _first(*values: object) -> int | None:
+    """Return the first of some values that is a count."""
+    return next((count for value in values if (count := _count(value)) is not None), None)
 
 
 def _count(value: object) -> int | None:

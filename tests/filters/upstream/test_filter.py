@@ -10,10 +10,12 @@ import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext
 
 from plano_builtin_filters.upstream import Upstream, UpstreamConfig
+from plano_builtin_filters.upstream.answers import shown_usd
 from plano_filters import (
     Attempt,
     Attempts,
     Candidates,
+    Cost,
     Document,
     Exchange,
     NotFound,
@@ -26,6 +28,7 @@ from plano_filters.errors import BadRequest
 from plano_filters.facts import ResponseInfo
 from plano_filters.testing import FakeClock, exercise, make_context, make_exchange
 from tests.filters.upstream.script import (
+    ANSWER,
     DOCUMENT,
     EVENTS,
     SECRET,
@@ -476,3 +479,39 @@ async def test_the_mock_needs_no_transport() -> None:
         response = await exercise(upstream, exchange)
 
     assert (response.status, response.headers["x-plano-attempts"]) == (200, "2")
+
+
+async def test_a_plain_answer_says_what_it_cost() -> None:
+    """In a header, by the prices that come with the package; the report names their source."""
+    document = {"model_providers": [{"model": "openai/gpt-4o", "access_key": SECRET}]}
+    usage = {"prompt_tokens": 100, "completion_tokens": 10}
+    script = Script(httpx.Response(200, json={**ANSWER, "usage": usage}))
+    context = make_context(Document.model_validate(document), transport=lambda: script)
+    upstream = Upstream(UpstreamConfig(), context)
+    assert upstream.report() is None
+    exchange = asking("openai/gpt-4o")
+
+    async with upstream.lifespan():
+        response = await exercise(upstream, exchange)
+        told_of = upstream.report()
+
+    assert response.headers["x-plano-cost-usd"] == "0.00035"
+    assert (exchange.state[Cost].source, exchange.state[Cost].whole) == ("genai-prices", True)
+    assert told_of is not None
+    assert told_of["cost"]["used"] == "genai-prices"
+
+
+@pytest.mark.parametrize(
+    ("usd", "shown"),
+    [
+        (0.0, "0"),
+        (1e-8, "0.00000001"),
+        (369e-6, "0.000369"),
+        (0.1 + 0.2, "0.3"),
+        (12.0, "12"),
+        (1234.5, "1234.5"),
+    ],
+)
+def test_amounts_have_no_exponent(usd: float, shown: str) -> None:
+    """Nor the noise of binary fractions."""
+    assert shown_usd(usd) == shown

@@ -24,11 +24,13 @@ from plano_filters import (
     Served,
     Services,
     UpstreamFailed,
+    Usage,
     compile_chain,
 )
 from plano_filters.chain import Chain
+from plano_filters.facts import ResponseInfo
 from plano_filters.testing import FakeClock, make_exchange
-from tests.filters.upstream.script import DOCUMENT, EVENTS, A, B, Script, fails, ok, stream
+from tests.filters.upstream.script import ANSWER, DOCUMENT, EVENTS, A, B, Script, fails, stream
 
 
 class Provided(Filter[FilterConfig]):
@@ -136,10 +138,11 @@ async def test_nested_filters_are_told_how_a_stream_ended() -> None:
 
 async def test_a_nested_filter_may_refuse_an_answer() -> None:
     """Its error is the answer; it is not the provider's failure, so nothing is retried."""
-    response, exchange = await run(nested_chain(Script(ok()), refuse=True))
+    answer = httpx.Response(200, json={**ANSWER, "usage": {"prompt_tokens": 5}})
+    response, exchange = await run(nested_chain(Script(answer), refuse=True))
 
     assert (response.status, response.headers["x-plano-attempts"]) == (403, "1")
-    assert exchange.state.get(Served) is None
+    assert [exchange.state.get(fact) for fact in (Served, Usage, ResponseInfo)] == [None] * 3
     (result,) = exchange.state[Attempts].results
     assert isinstance(result, AttemptResult)
     assert result.error == "PermissionDenied"

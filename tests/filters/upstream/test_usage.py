@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from plano_builtin_filters.upstream import usage
 from plano_builtin_filters.upstream.notes import Notes
-from plano_filters import FilterState, Usage
+from plano_filters import Cost, FilterState, Usage
 from plano_filters.facts import ResponseInfo
+from plano_filters.prices import Quote, Rates
 from plano_filters.sse import event
 
 OPENAI = {
@@ -51,6 +52,64 @@ ANTHROPIC = {
                 },
             },
             Usage(100, 20, 60, None, 5),
+        ),
+        # the write of one hour is part of the writes; Anthropic calls reasoning thinking
+        (
+            {
+                "usage": {
+                    **ANTHROPIC,
+                    "cache_creation": {
+                        "ephemeral_5m_input_tokens": 3,
+                        "ephemeral_1h_input_tokens": 7,
+                    },
+                    "output_tokens_details": {"thinking_tokens": 1},
+                }
+            },
+            Usage(100, 1, 60, 10, 1, 7),
+        ),
+        (
+            {
+                "usage": {
+                    "prompt_tokens": 50,
+                    "completion_tokens": 2,
+                    "total_tokens": 52,
+                    "prompt_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 5},
+                }
+            },
+            Usage(50, 2, 30, 5),
+        ),
+        # xAI: reasoning stands beside the output, but in the total
+        (
+            {
+                "usage": {
+                    "prompt_tokens": 12,
+                    "completion_tokens": 1,
+                    "total_tokens": 399,
+                    "completion_tokens_details": {"reasoning_tokens": 386},
+                }
+            },
+            Usage(12, 387, None, None, 386),
+        ),
+        # Gemini does not even name it
+        (
+            {"usage": {"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623}},
+            Usage(20, 603),
+        ),
+        # a total that is too small says nothing
+        ({"usage": {"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 3}}, Usage(20, 9)),
+        # DeepSeek and Moonshot
+        (
+            {"usage": {"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 4}},
+            Usage(9, 1, 4),
+        ),
+        (
+            {"usage": {"prompt_tokens": 9, "completion_tokens": 1, "cached_tokens": 5}},
+            Usage(9, 1, 5),
+        ),
+        # Groq, at the end of a stream
+        (
+            {"choices": [], "x_groq": {"usage": {"prompt_tokens": 9, "completion_tokens": 1}}},
+            Usage(9, 1),
         ),
         ({"usage": None}, None),
         ({"usage": "many"}, None),
@@ -138,9 +197,14 @@ def test_merge(old: Usage | None, new: Usage, merged: Usage) -> None:
     assert usage.merge(old, new) == merged
 
 
+RATES = Rates(3, 15, 0.3, 3.75)
+QUOTE = Quote(RATES, "file", 5.0)
+
+
 def noted(*blocks: bytes) -> tuple[Usage | None, ResponseInfo | None]:
     facts = FilterState()
-    notes = Notes(facts)
+    notes = Notes()
+    notes.publish(facts)
     for block in blocks:
         notes.events(block)
     return facts.get(Usage), facts.get(ResponseInfo)
@@ -171,6 +235,64 @@ def test_notes_of_a_messages_stream() -> None:
     ) == (Usage(100, 40, 60, 10), ResponseInfo("msg_1", "claude", ("end_turn",)))
 
 
+def test_the_cost_of_a_whole_answer_is_known_at_once() -> None:
+    """With the source of its price and that price's age."""
+    facts, notes = FilterState(), Notes(QUOTE)
+    notes.document(json.dumps({"usage": OPENAI}).encode())
+    assert facts.get(Cost) is None  # another try may still serve
+
+    notes.publish(facts)
+
+    usd = (40 * 3 + 60 * 0.3 + 20 * 15) / 1e6
+    assert facts[Cost] == Cost(pytest.approx(usd), "file", 5.0)  # type: ignore[arg-type]
+
+
+def test_the_cost_of_a_stream_is_superseded_until_it_ends() -> None:
+    """Anthropic counts the input first; until the output is known too, the cost is a part of it."""
+    facts, notes = FilterState(), Notes(QUOTE)
+    notes.publish(facts)
+    start = {"message": {"id": "msg_1", "model": "claude", "usage": ANTHROPIC}}
+    end = {"delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 40}}
+
+    notes.events(event(json.dumps(start).encode(), "message_start"))
+    begun = facts[Cost]
+    notes.events(event(json.dumps(end).encode(), "message_delta"))
+    ended = facts[Cost]
+
+    given = 30 * 3 + 60 * 0.3 + 10 * 3.75
+    assert begun.usd == pytest.approx((given + 15) / 1e6)
+    assert ended.usd == pytest.approx((given + 40 * 15) / 1e6)
+    assert (begun.whole, ended.whole) == (False, True)
+
+
+def test_counts_that_run_along_are_not_added_up() -> None:
+    """Some servers repeat the usage with every chunk; the last one is the whole, not the sum."""
+    facts, notes = FilterState(), Notes(QUOTE)
+    notes.publish(facts)
+    for made, reason in ((1, None), (2, None), (3, "stop")):
+        told = {"prompt_tokens": 10, "completion_tokens": made}
+        chunk = {"choices": [{"index": 0, "finish_reason": reason}], "usage": told}
+        notes.events(event(json.dumps(chunk).encode()))
+
+    assert facts[Usage] == Usage(10, 3)
+    assert facts[Cost] == Cost(pytest.approx(75e-6), "file", 5.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("quote", "document"),
+    [(None, {"usage": OPENAI}), (QUOTE, {"usage": {"prompt_tokens": 4}}), (QUOTE, {"id": "c1"})],
+)
+def test_without_price_or_tokens_there_is_no_cost(
+    quote: Quote | None, document: dict[str, Any]
+) -> None:
+    """Not 0: nobody knows it."""
+    facts, notes = FilterState(), Notes(quote)
+    notes.document(json.dumps(document).encode())
+    notes.publish(facts)
+
+    assert facts.get(Cost) is None
+
+
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(
@@ -180,7 +302,7 @@ def test_notes_of_a_messages_stream() -> None:
 def test_notes_never_raise(value: object) -> None:
     """Whatever a provider sends, reading it beside the relay disturbs nothing."""
     data = json.dumps(value).encode()
-    notes = Notes(FilterState())
+    notes = Notes(QUOTE)
 
     notes.document(data)
     notes.events(event(data))

@@ -6,6 +6,7 @@ import pytest
 
 from tests.framework.config.reading import PROVIDERS, errors_of, read, warnings_of
 
+LATENCY = "model_metrics_sources: [{type: latency, provider: self}]\n"
 COST = "model_metrics_sources: [{type: cost, provider: models.dev}]\n"
 
 
@@ -186,8 +187,12 @@ def test_what_contradicts_nothing_is_accepted(text: str) -> None:
             "5:11 routing.route_on_user_only affinity",
         ),
         (
-            COST.strip() + "\nfilters: [alias, classify, upstream]",
-            "5:1 model_metrics_sources rerank",
+            LATENCY.strip() + "\nfilters: [alias, classify, upstream]",
+            "5:25 model_metrics_sources rerank",
+        ),
+        (
+            COST.strip() + "\nfilters: [alias]",
+            "5:25 model_metrics_sources upstream",
         ),
         (
             "overrides: {llm_routing_model: plano/Plano-Orchestrator}\nfilters: [alias, upstream]",
@@ -219,8 +224,14 @@ def test_deadlines_of_further_listeners_are_told() -> None:
 
 
 def test_settings_that_a_filter_of_the_chain_reads_are_not_told() -> None:
-    """With `rerank` in the chain, its sources are read."""
-    assert warnings_of(PROVIDERS + COST + "filters: [alias, rerank, upstream]\n") == []
+    """Both sources are read by `rerank`; prices by `upstream`, too."""
+    for text in (
+        COST + "filters: [alias, rerank, upstream]\n",
+        COST + "filters: [alias, rerank]\n",
+        COST + "filters: [alias, upstream]\n",
+        LATENCY + "filters: [alias, rerank, upstream]\n",
+    ):
+        assert warnings_of(PROVIDERS + text) == []
 
 
 def test_a_price_for_a_model_that_nobody_declared_is_told() -> None:

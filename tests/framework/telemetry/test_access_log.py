@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from plano_filters.errors import Unauthorized
 from plano_filters.exchange import Exchange, Outcome
+from plano_filters.facts import Cost
 from plano_filters.telemetry import Telemetry, access_log
 from plano_filters.telemetry.access_log import JSONFormatter, SafeHandler, TextFormatter
 from plano_filters.testing import make_exchange
@@ -62,6 +63,29 @@ def test_a_line_tells_the_exchange(lines: io.StringIO) -> None:
     assert {name: line.get(name) for name in expected} == expected
     assert [attempt["status"] for attempt in line["attempts"]] == [429, 200]
     assert line["duration_s"] >= line["first_byte_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("cost", "told"),
+    [
+        (None, None),
+        (Cost(0.0, "own", None), {"usd": 0.0, "source": "own"}),
+        (
+            Cost(519e-6, "models.dev", 61.234),
+            {"usd": 0.000519, "source": "models.dev", "age_s": 61.2},
+        ),
+        (Cost(1e-6, "own", None, False), {"usd": 1e-6, "source": "own", "whole": False}),
+    ],
+)
+def test_a_line_tells_the_cost(
+    cost: Cost | None, told: dict[str, Any] | None, lines: io.StringIO
+) -> None:
+    """With the source and the age of the price; an unknown one is absent."""
+    exchange = served()
+    if cost is not None:
+        exchange.state.put(cost)
+
+    assert logged(exchange, Outcome(200), lines).get("cost") == told
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from plano_filters.exchange import Exchange, Outcome
-from plano_filters.facts import Attempt, AttemptResult, Attempts, Candidates, Served
+from plano_filters.facts import Attempt, AttemptResult, Attempts, Candidates, Cost, Served
 from plano_filters.messages import MutableHeaders, Response
 from plano_filters.telemetry import Telemetry, render_metrics
 from plano_filters.testing import make_exchange
@@ -59,6 +59,24 @@ def test_an_exchange_is_counted_under_the_documented_names() -> None:
         'http_route="/v1/chat/completions"'
     )
     assert samples[f"http_server_request_duration_seconds_count{{{http}}}"] == 1
+
+
+def test_what_answers_cost_is_added_up() -> None:
+    """By provider and model; what is not known is counted instead, with the reason."""
+    paid, again, unpriced, silent = served(), served(), served(), make_exchange({"model": "gpt"})
+    paid.state.put(Cost(0.25, "file", None))
+    again.state.put(Cost(0.5, "file", None))
+    attempt = AttemptResult(Attempt(1, "openai/gpt", "openai"), 200, None, 0, 0.1)
+    silent.state.put(Attempts([attempt]))
+    silent.state.put(Served("openai/gpt", "openai"))
+    samples = rendered(recorded(*((one, Outcome(200)) for one in (paid, again, unpriced, silent))))
+
+    claude = 'model="anthropic/claude",provider="anthropic"'
+    assert samples[f"plano_cost_total{{{claude}}}"] == 0.75
+    assert samples[f'plano_cost_unknown_total{{{claude},reason="price"}}'] == 1
+    openai = 'model="openai/gpt",provider="openai",reason="usage"'
+    assert samples[f"plano_cost_unknown_total{{{openai}}}"] == 1
+    assert not any(name.startswith('plano_cost_total{model="openai') for name in samples)
 
 
 def test_a_second_try_of_a_model_is_a_retry() -> None:

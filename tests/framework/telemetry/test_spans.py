@@ -22,6 +22,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from plano_filters.config.document import SpanAttributes, Tracing
 from plano_filters.errors import UpstreamFailed
 from plano_filters.exchange import Outcome
+from plano_filters.facts import Cost
 from plano_filters.telemetry import Telemetry, names
 from plano_filters.testing import make_exchange
 from tests.framework.telemetry.exchanges import finished, served, tracing
@@ -172,6 +173,22 @@ def test_the_root_is_an_error_only_for_our_side(outcome: Outcome, error: bool) -
     root = spans["POST /v1/chat/completions"][0]
     assert (root.status.status_code is StatusCode.ERROR) is error
     assert attributes(root)["http.response.status_code"] == outcome.status
+
+
+def test_the_root_says_what_the_answer_cost() -> None:
+    """As far as it is known; an unknown cost is absent, and a part of one is called so."""
+    known, part = served(), served()
+    known.state.put(Cost(0.25, "file", 1.0))
+    part.state.put(Cost(0.125, "file", 1.0, whole=False))
+    roots = [
+        attributes(by_name(finished(one).get_finished_spans())["POST /v1/chat/completions"][0])
+        for one in (known, part, served())
+    ]
+
+    assert (roots[0]["plano.cost.usd"], roots[0]["plano.cost.source"]) == (0.25, "file")
+    assert "plano.cost.whole" not in roots[0]
+    assert (roots[1]["plano.cost.usd"], roots[1]["plano.cost.whole"]) == (0.125, False)
+    assert not any(name.startswith("plano.cost") for name in roots[2])
 
 
 def test_configured_attributes_are_on_the_root() -> None:
