@@ -38,23 +38,42 @@ def main() -> None:
     TARGET.write_text(f"{head}{lines}\n}}}}\n", encoding="utf-8")
 
 
+RATES = {
+    "input": "input_mtok",
+    "output": "output_mtok",
+    "cache_read": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+}
+"""Our names of its rates."""
+
+
 def entry(model: Any) -> dict[str, Any] | None:
     """Return a model as the file has it; None if it has no price and no context."""
     prices = current(model.prices)
-    rates = {
-        "input": rate(getattr(prices, "input_mtok", None)),
-        "output": rate(getattr(prices, "output_mtok", None)),
-        "cache_read": rate(getattr(prices, "cache_read_mtok", None)),
-        "cache_write": rate(getattr(prices, "cache_write_mtok", None)),
-        "cache_write_1h": rate(getattr(prices, "cache_write_1h_mtok", None)),
-        "context": model.context_window,
-    }
-    known = {key: value for key, value in rates.items() if value is not None}
+    known: dict[str, Any] = rates(prices, 0)
     if "input" in known and "embed" in model.id.lower():
         known.setdefault("output", 0.0)  # there are no output tokens
+    longer = [[start, rates(prices, start + 1)] for start in starts(prices)]
+    if longer:
+        known["long"] = longer
+    if model.context_window is not None:
+        known["context"] = model.context_window
     if not {"input", "output"} <= known.keys() and "context" not in known:
         return None
     return {"match": sorted({f"={model.id.lower()}", *rules(model.match)}), **known}
+
+
+def rates(prices: Any, tokens: int) -> dict[str, float]:
+    """Return the known rates for a prompt of so many tokens."""
+    found = {ours: rate(getattr(prices, theirs, None), tokens) for ours, theirs in RATES.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def starts(prices: Any) -> list[int]:
+    """Return the prompt lengths above which other rates hold."""
+    tiered = [getattr(getattr(prices, theirs, None), "tiers", ()) for theirs in RATES.values()]
+    return sorted({tier.start for tiers in tiered for tier in tiers})
 
 
 def current(prices: Any) -> Any:
@@ -70,10 +89,12 @@ def current(prices: Any) -> Any:
     return begun[-1] if begun else prices[0].prices
 
 
-def rate(value: Any) -> float | None:
-    """Return a rate; of one that grows with the prompt, the base."""
-    base = getattr(value, "base", value)
-    return None if base is None else float(base)
+def rate(value: Any, tokens: int) -> float | None:
+    """Return a rate, for a prompt of so many tokens if it depends on that."""
+    found = getattr(value, "base", value)
+    for tier in getattr(value, "tiers", ()):
+        found = tier.price if tokens > tier.start else found
+    return None if found is None else float(found)
 
 
 def rules(clause: Any) -> Iterator[str]:

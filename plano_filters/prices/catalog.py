@@ -110,11 +110,11 @@ def rates(
         input_rate: And the others as they stand in a document.
         free: Believe a price of 0. A catalogue writes it where it does not know one.
     """
-    read = number(input_rate), number(output_rate)
-    if read[0] is None or read[1] is None:
+    per_input, per_output = number(input_rate), number(output_rate)
+    if per_input is None or per_output is None:
         return None
-    more = (number(rate) for rate in (cache_read, cache_write, cache_write_1h))
-    made = Rates(read[0], read[1], *more)
+    cached, written, kept = number(cache_read), number(cache_write), number(cache_write_1h)
+    made = Rates(per_input, per_output, cached, written, kept)
     return made if math.isfinite(made.total) and (made.total > 0 or free) else None
 
 

@@ -26,11 +26,17 @@ class Rates:
     """Of prompt tokens that it put into its cache; None if it is not said."""
     cache_write_1h: float | None = None
     """Of those that it keeps there for an hour; None if it is not said."""
+    long: tuple[Tier, ...] = ()
+    """What longer prompts cost, the shortest first."""
 
     @property
     def total(self) -> float:
         """What models are compared by: a million tokens in and a million out."""
         return self.input + self.output
+
+    def at(self, tokens: int) -> Rates:
+        """Return the rates for a prompt of so many tokens, cached ones included."""
+        return next((one.rates for one in reversed(self.long) if tokens > one.above), self)
 
     def times(self, factor: float) -> Rates:
         """Return these rates in another unit."""
@@ -44,7 +50,17 @@ class Rates:
             scaled(self.cache_read),
             scaled(self.cache_write),
             scaled(self.cache_write_1h),
+            tuple(Tier(one.above, one.rates.times(factor)) for one in self.long),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The rates of long prompts. They hold for all tokens of such a request, not for the excess."""
+
+    above: int
+    """Prompt tokens; up to so many the lower rates hold."""
+    rates: Rates
 
 
 FREE: Final = Rates(0.0, 0.0, 0.0, 0.0, 0.0)
@@ -61,6 +77,7 @@ def cost(usage: Usage, rates: Rates) -> float | None:
         usage: The tokens of one answer.
         rates: Of the model that gave it.
     """
+    rates = rates.at(usage.input_tokens or 0)
     given, made = _count(usage.input_tokens, rates.input), _count(usage.output_tokens, rates.output)
     if given is None or made is None:
         return None

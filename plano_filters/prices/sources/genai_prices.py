@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
 from plano_filters import providers
 from plano_filters.prices.catalog import Ability, Catalog, Model, context, rates
+from plano_filters.prices.rates import Rates, Tier
 
 _TESTS: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "=": lambda text, part: text == part,
@@ -91,6 +93,13 @@ def _read() -> tuple[dict[str, list[tuple[Sequence[str], Model]]], str]:
 
 def _model(row: Mapping[str, Any]) -> Model:
     return Model(
-        rates(*(row.get(rate) for rate in _RATES)),
+        _rates(row),
         Ability(context=context(row.get("context"))),
     )
+
+
+def _rates(row: Mapping[str, Any]) -> Rates | None:
+    made = rates(*(row.get(rate) for rate in _RATES))
+    longer = [(above, _rates(more)) for above, more in row.get("long", ())]
+    tiers = tuple(Tier(above, more) for above, more in longer if more is not None)
+    return replace(made, long=tiers) if made is not None and tiers else made

@@ -1,13 +1,14 @@
 """The catalogue of models.dev: prices, and what models take.
 
-Source: `{provider: {"models": {id: {"cost": {"input", "output", "cache_read"?, "cache_write"?},
-"tool_call"?, "structured_output"?, "modalities"?: {"input"}, "limit"?: {"context"}}}}}` at
-https://models.dev/api.json; USD per million tokens.
+Source: `{provider: {"models": {id: {"cost": {"input", "output", "cache_read"?, "cache_write"?,
+"context_over_200k"?}, "tool_call"?, "structured_output"?, "modalities"?: {"input"},
+"limit"?: {"context"}}}}}` at https://models.dev/api.json; USD per million tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -22,8 +23,12 @@ from plano_filters.prices.catalog import (
     rates,
     scaled,
 )
+from plano_filters.prices.rates import Rates, Tier
 
 URL: Final = "https://models.dev/api.json"
+LONG: Final = 200_000
+"""Prompt tokens above which `context_over_200k` holds."""
+_RATES: Final = ("input", "output", "cache_read", "cache_write")
 PROVIDERS: Final[Mapping[str, str]] = {
     "alibaba": "qwen",
     "amazon-bedrock": "amazon_bedrock",
@@ -86,15 +91,22 @@ def _model(about: Mapping[str, Any]) -> Model:
     cost, modes, limit = (_dict(about.get(key)) for key in ("cost", "modalities", "limit"))
     reads = modes.get("input")
     return Model(
-        rates(
-            cost.get("input"), cost.get("output"), cost.get("cache_read"), cost.get("cache_write")
-        ),
+        _rates(cost),
         Ability(
             images="image" in reads if isinstance(reads, list) and reads else None,
             tools=flag(about.get("tool_call")),
             structured=flag(about.get("structured_output")),
             context=context(limit.get("context")),
         ),
+    )
+
+
+def _rates(cost: Mapping[str, Any]) -> Rates | None:
+    made = rates(*(cost.get(key) for key in _RATES))
+    longer = cost.get("context_over_200k")
+    more = rates(*(longer.get(key) for key in _RATES)) if isinstance(longer, dict) else None
+    return (
+        replace(made, long=(Tier(LONG, more),)) if made is not None and more is not None else made
     )
 
 

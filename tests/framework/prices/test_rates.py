@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from plano_filters import Usage
 from plano_filters.prices import Rates, cost
-from plano_filters.prices.rates import FREE
+from plano_filters.prices.rates import FREE, Tier
 
 PLAIN = Rates(3, 15)
 SONNET = Rates(3, 15, 0.3, 3.75, 6)
@@ -40,6 +40,24 @@ def test_cost(usage: Usage, rates: Rates, micro: float) -> None:
     found = cost(usage, rates)
 
     assert found == pytest.approx(micro / 1e6)
+
+
+LONG = Rates(2, 12, 0.2, long=(Tier(200, Rates(4, 18, 0.4)), Tier(300, Rates(8, 20))))
+
+
+@pytest.mark.parametrize(
+    ("given", "cached", "micro"),
+    [
+        (200, 0, 400 + 12),
+        (201, 0, 804 + 18),  # all tokens, not only the excess
+        (201, 200, 4 + 80 + 18),  # cached ones make a prompt long, too
+        (301, 0, 2408 + 20),
+    ],
+)
+def test_long_prompts_have_rates_of_their_own(given: int, cached: int, micro: float) -> None:
+    """As providers charge them: by the length of the whole prompt."""
+    assert cost(Usage(given, 1, cached), LONG) == pytest.approx(micro / 1e6)
+    assert cost(Usage(given, 1, cached), LONG.times(2)) == pytest.approx(2 * micro / 1e6)
 
 
 @pytest.mark.parametrize("usage", [Usage(), Usage(10), Usage(None, 10), Usage(cached_tokens=4)])

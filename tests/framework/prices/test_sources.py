@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plano_filters.prices.catalog import Ability, Catalog
-from plano_filters.prices.rates import Rates
+from plano_filters.prices.rates import Rates, Tier
 from plano_filters.prices.sources import (
     digitalocean,
     file,
@@ -160,6 +160,26 @@ def test_the_bundled_prices_know_the_models_of_the_documentation() -> None:
     assert price_of(catalog, "openai/no-such-model") is None
     assert len(catalog) > 500
     assert catalog.date >= "2026-01-01"
+
+
+def test_sources_know_what_long_prompts_cost() -> None:
+    """The bundled data and models.dev do."""
+    cost = {"input": 1.25, "output": 10, "context_over_200k": {"input": 2.5, "output": 15}}
+    document = {"google": {"models": {"gemini-2.5-pro": {"cost": cost}}}}
+    read = price_of(models_dev.parse(bytes_of(document), {}), "gemini/gemini-2.5-pro")
+    bundled = price_of(genai_prices.load({}), "gemini/gemini-2.5-pro")
+
+    assert read == Rates(1.25, 10, long=(Tier(200_000, Rates(2.5, 15)),))
+    assert bundled is not None
+    assert (bundled.at(200_000).input, bundled.at(200_001).input) == (1.25, 2.5)
+
+
+def test_the_bundled_prices_know_caches_and_embeddings() -> None:
+    """Anthropic charges more for writes, for an hour still more; embeddings have no output."""
+    catalog = genai_prices.load({})
+
+    assert price_of(catalog, "anthropic/claude-sonnet-4-6") == Rates(3, 15, 0.3, 3.75, 6)
+    assert price_of(catalog, "openai/text-embedding-3-small") == Rates(0.02, 0)
 
 
 def test_the_bundled_prices_take_aliases() -> None:
