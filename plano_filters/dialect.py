@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from plano_filters.errors import GatewayError
@@ -26,6 +26,8 @@ class Operation:
     route: str
     """Low-cardinality path template, for spans and metrics."""
     methods: tuple[str, ...]
+    deciding: bool = False
+    """Whether it asks only which model to take: the chain decides, and no provider is asked."""
 
 
 _OPERATIONS = {
@@ -34,6 +36,13 @@ _OPERATIONS = {
     "/v1/embeddings": Operation("embeddings", "embeddings", "/v1/embeddings", ("POST",)),
     "/v1/messages": Operation("messages", "messages", "/v1/messages", ("POST",)),
     "/v1/models": Operation("models", "chat", "/v1/models", ("GET", "HEAD")),
+}
+DECIDING_PREFIX = "/routing"
+"""In front of the path of an API it asks only for the decision."""
+_OPERATIONS |= {
+    f"{DECIDING_PREFIX}{path}": replace(one, route=f"{DECIDING_PREFIX}{path}", deciding=True)
+    for path, one in _OPERATIONS.items()
+    if one.endpoint in ("chat", "responses", "messages")
 }
 MODELS_PREFIX = "/v1/models/"
 _MODEL = Operation("models", "chat", "/v1/models/{id}", ("GET", "HEAD"))
@@ -50,7 +59,8 @@ def operation_for(path: str, headers: Mapping[str, str]) -> Operation:
         found = _MODEL
     if found is not None and found.endpoint != "models":
         return found
-    anthropic = path.startswith("/v1/messages") or "anthropic-version" in headers
+    api = path.removeprefix(DECIDING_PREFIX)
+    anthropic = api.startswith("/v1/messages") or "anthropic-version" in headers
     dialect: Dialect = "messages" if anthropic else "chat"
     if found is None:
         return Operation("other", dialect, "other", ())

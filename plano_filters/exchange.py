@@ -63,6 +63,10 @@ class Exchange:
     """The request id: the client's `x-request-id`, or a new one."""
     request: Request
     operation: Operation
+    """What it asks for. With `operation.deciding` it asks no provider, only which to ask."""
+    dry_run: bool = False
+    """Whether it is only to be explained: nothing may be stored, spent or told to others. Its
+    response hooks do not run."""
     span: Span = INVALID_SPAN
     """The root span. Use it in stream wrappers; a span must never be attached across a `yield`."""
     state: FilterState = field(default_factory=FilterState)
@@ -104,6 +108,7 @@ class Exchange:
             id=self.id,
             request=request,
             operation=self.operation,
+            dry_run=self.dry_run,
             span=self.span,
             state=FilterState(parent=self.state),
             decisions=self.decisions,

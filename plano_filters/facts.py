@@ -141,6 +141,18 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """The model that an exchange came to which asks no provider. Never beside a `Served`.
+
+    Absent where the chain came to none: the client named a model that is not declared, and no
+    route or pin stood in for it.
+    """
+
+    model: str
+    """Full name of the first candidate: whom the gateway would have asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseInfo:
     """What an answer said of itself. Put by `upstream` at its end, as far as it was seen."""
 
