@@ -34,6 +34,7 @@ from plano_filters.facts import (
     Principal,
     Route,
     Served,
+    SessionInfo,
     Usage,
 )
 from plano_filters.filter import FactoryContext, Filter, FilterConfig, TerminalFilter
@@ -78,6 +79,7 @@ __all__ = [
     "Route",
     "Served",
     "Services",
+    "SessionInfo",
     "TerminalFilter",
     "Unauthorized",
     "Unavailable",

@@ -55,6 +55,19 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """The session of this exchange, for those who tell the client of it. May be absent: then the
+    request belongs to none. Put by `affinity`, which supersedes it when the session moves."""
+
+    id: str
+    """As the client gave it, or the implicit one. Whatever a client writes: not for logs."""
+    pinned: bool = False
+    """Whether the session came with a model that still counts: it was warm on arrival."""
+    switched: bool = False
+    """Whether it was moved off that model."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens that the provider reported. Absent fields were not reported."""
 

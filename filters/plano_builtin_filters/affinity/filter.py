@@ -21,6 +21,7 @@ from plano_filters import (
     Response,
     Route,
     Served,
+    SessionInfo,
 )
 from plano_filters.models import ModelIndex
 
@@ -95,12 +96,8 @@ class Affinity(Filter[AffinityConfig]):
         if session is None:
             return
         state.put(session)
-        payload = exchange.request.payload
-        if self._turns and conversation.is_user_turn(payload, exchange.dialect):
-            self._lookups.labels("user_turn").inc()
-            exchange.decide("a turn of the user, to be routed", session=session.source)
-            return
-        await self._look_up(exchange, session)
+        pinned = await self._look_up(exchange, session)
+        state.put(SessionInfo(session.id, pinned=pinned))
 
     async def on_response(self, exchange: Exchange, response: Response) -> None:
         session, served = exchange.state.get(Session), exchange.state.get(Served)
@@ -125,39 +122,46 @@ class Affinity(Filter[AffinityConfig]):
         header = self._routing.session_cache.tenant_header
         tenant = headers.get(header, "").strip() if header else ""
         text, source = sessions.named(headers), sessions.HEADER
+        given = text
         if not text and headers.get(sessions.CACHE_HEADER, "").strip().lower() != "off":
             own = sessions.of_client(headers, payload, self.config.client_keys)
             if own is not None:
-                source, text = own[0], f"{own[0]}:{own[1]}"
+                (source, given), text = own, f"{own[0]}:{own[1]}"
             elif self._implicit:
                 began = conversation.beginning_of(payload, exchange.dialect)
                 source, text = "implicit", sessions.implicit(began, tenant) if began else ""
+                given = text
         if not text:
             return None
         who = exchange.state.get(Principal)
         lane = exchange.state[Candidates].requested if self._turns else None
         key = core.key(text, tenant=tenant, principal=who.id if who else None, lane=lane)
-        return Session(key, source)
+        return Session(key, given, source)
 
-    async def _look_up(self, exchange: Exchange, session: Session) -> None:
-        """Hold the request to the pin of its session, if there is one."""
+    async def _look_up(self, exchange: Exchange, session: Session) -> bool:
+        """Hold the request to the pin of its session; return whether there is one."""
         found = await self._ready().get(session.key)
         if found.failure:
             self._failed(found.failure)
         how = f" (redis: {found.failure})" if found.failure else ""
         pin = found.pin
+        payload, dialect = exchange.request.payload, exchange.dialect
+        if self._turns and conversation.is_user_turn(payload, dialect):
+            self._lookups.labels("user_turn").inc()
+            exchange.decide("a turn of the user, to be routed", session=session.source)
+            return pin is not None and core.unfit(pin.model, dialect, self._index) is None
         if pin is None:
             self._lookups.labels("miss").inc()
             exchange.decide(f"no pin yet{how}", session=session.source, failure=found.failure)
-            return
-        why = core.unfit(pin.model, exchange.dialect, self._index)
+            return False
+        why = core.unfit(pin.model, dialect, self._index)
         if why is not None:
             failure = await self._ready().drop(session.key)
             if failure:
                 self._failed(failure)
             self._lookups.labels("dropped").inc()
             exchange.decide(f"pin dropped: {pin.model[:200]} {why}", session=session.source)
-            return
+            return False
         self._lookups.labels("hit").inc()
         exchange.state.put(pin)
         exchange.state.replace(core.pinned(pin.model, exchange.state[Candidates]))
@@ -170,6 +174,7 @@ class Affinity(Filter[AffinityConfig]):
             route=pin.route,
             failure=found.failure,
         )
+        return True
 
     def _failed(self, reason: Failure) -> None:
         self._failures.labels(reason).inc()

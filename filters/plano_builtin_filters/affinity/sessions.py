@@ -30,6 +30,8 @@ class Session:
 
     key: str
     """Under which its pin is kept."""
+    id: str
+    """As the client gave it, or the implicit one."""
     source: str
     """What named it: `x-model-affinity`, one of the client's own keys, or `implicit`."""
 

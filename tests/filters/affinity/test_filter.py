@@ -21,6 +21,7 @@ from plano_filters import (
     Response,
     Route,
     Served,
+    SessionInfo,
     TerminalFilter,
     UpstreamFailed,
     load_text,
@@ -342,6 +343,28 @@ async def test_turns_of_the_user_are_routed_and_tool_results_held() -> None:
         assert await chain.ask(models=(LLAMA,), requested="m") == LLAMA
         assert await chain.ask(models=(GPT,), body=loop, requested="m") == LLAMA
         assert chain.count("plano_affinity_lookups", result="user_turn") == 2
+
+
+async def test_what_is_told_of_a_session() -> None:
+    """Its id as the client wrote it, and whether it came with a model."""
+    keyed = {"messages": [USER], "prompt_cache_key": "k"}
+    async with gate(client_keys=("prompt_cache_key",)) as chain:
+        await chain.ask(None)
+        assert chain.seen[-1].state.get(SessionInfo) is None
+        for body, name, told in ((None, " s:1 ", "s:1"), (keyed, None, "k")):
+            for pinned in (False, True):
+                await chain.ask(name, body=body)
+                assert chain.seen[-1].state[SessionInfo] == SessionInfo(told, pinned=pinned)
+
+
+async def test_a_turn_of_the_user_tells_whether_its_session_had_a_model() -> None:
+    """It is routed all the same."""
+    async with gate(TURNS, implicit=True) as chain:
+        for pinned in (False, True):
+            await chain.ask(None, requested="m")
+            info = chain.seen[-1].state[SessionInfo]
+            assert (info.id[:9], info.pinned, info.switched) == ("implicit:", pinned, False)
+            assert chain.seen[-1].state.get(Pin) is None
 
 
 async def test_a_side_call_does_not_move_the_main_loop() -> None:
