@@ -1,4 +1,4 @@
-"""The chain: request hooks in order, response and complete hooks in reverse.
+"""The chain: request hooks in order, all others in reverse.
 
 This file is the whole engine. What a filter may rely on is the table in `plano_filters.filter`.
 """
@@ -36,6 +36,7 @@ class Link:
     timeout: float | None
     """Seconds one hook may take; None for no limit."""
     on_request: Callable[[Exchange], Awaitable[Response | None]] | None
+    on_forward: Callable[[Exchange], Awaitable[None]] | None
     on_response: Callable[[Exchange, Response], Awaitable[None]] | None
     on_complete: Callable[[Exchange, Outcome], Awaitable[None]] | None
     nested: tuple[Link, ...] = ()
@@ -61,7 +62,7 @@ def link(
         overridden = getattr(type(made), hook) is not getattr(Filter, hook)
         return getattr(made, hook) if overridden else None
 
-    hooks = own("on_request"), own("on_response"), own("on_complete")
+    hooks = own("on_request"), own("on_forward"), own("on_response"), own("on_complete")
     return Link(id, name, made, on_error, timeout, *hooks, tuple(nested))
 
 
@@ -74,6 +75,9 @@ class Chain:
 
     def __init__(self, links: Iterable[Link]) -> None:
         self.links = tuple(links)
+        self._forward = tuple(
+            (one, one.on_forward) for one in reversed(self.links) if one.on_forward is not None
+        )
 
     def __str__(self) -> str:
         return " -> ".join(link.id for link in self.links)
@@ -137,6 +141,9 @@ class Chain:
     async def _request(self, exchange: Exchange) -> tuple[Response, int]:
         for index, entry in enumerate(self.links):
             exchange.entered = index + 1
+            if entry.terminal:
+                for before, hook in self._forward:
+                    await self._call(before, exchange, "forward", hook, exchange)
             if entry.on_request is None:
                 continue
             response = await self._call(entry, exchange, "request", entry.on_request, exchange)

@@ -13,7 +13,7 @@ from plano_filters.dialect import Dialect, Operation
 from plano_filters.messages import Request
 from plano_filters.state import FilterState
 
-Phase = Literal["request", "response", "complete"]
+Phase = Literal["request", "forward", "response", "complete"]
 Action = Literal["continue", "respond", "reject", "error", "skip"]
 
 

@@ -1,4 +1,4 @@
-"""What a filter is: one class, one config, up to three hooks.
+"""What a filter is: one class, one config, up to four hooks.
 
 The life of a filter:
 
@@ -79,11 +79,14 @@ class FactoryContext:
 class Filter(Generic[ConfigT]):
     """One link of a chain. Override the hooks you need; the others are never called.
 
-    | filter | `on_request` | `on_response` | `on_complete` |
-    | --- | --- | --- | --- |
-    | before the one that answered | yes | yes, in reverse order | yes |
-    | the one that answered, or raised | yes | no | yes |
-    | after it | no | no | no |
+    | filter | `on_request` | `on_forward` | `on_response` | `on_complete` |
+    | --- | --- | --- | --- | --- |
+    | before the one that answered | yes | if that is the terminal one | yes | yes |
+    | the one that answered, or raised | yes | no | no | yes |
+    | after it | no | no | no | no |
+
+    All but `on_request` are called in reverse order. What `on_forward` raises is answered as if the
+    terminal filter had raised it.
     """
 
     config_type: ClassVar[type[FilterConfig]] = FilterConfig
@@ -104,6 +107,12 @@ class Filter(Generic[ConfigT]):
 
     async def on_request(self, exchange: Exchange) -> Response | None:
         """See the request. A returned `Response` answers it, and later filters never see it."""
+
+    async def on_forward(self, exchange: Exchange) -> None:
+        """See the request once more when every filter let it pass, right before it is answered.
+
+        For what can be settled only when the later filters have had their say.
+        """
 
     async def on_response(self, exchange: Exchange, response: Response) -> None:
         """See the response before its head is sent; change it in place."""

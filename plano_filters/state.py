@@ -49,6 +49,14 @@ class FilterState:
         else:
             raise KeyError(f"{kind.__name__} was never put")
 
+    def withdraw(self, kind: type) -> None:
+        """Take a fact back that turned out not to hold. One that is not there is none.
+
+        A fact of the parent's is taken back there: an attempt speaks for its exchange.
+        """
+        if self._values.pop(kind, None) is None and self._parent is not None:
+            self._parent.withdraw(kind)
+
     def get(self, kind: type[T]) -> T | None:
         """Return the fact of this class, or None."""
         value = self._values.get(kind)

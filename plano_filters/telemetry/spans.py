@@ -37,6 +37,7 @@ class Spans:
         if root.is_recording():
             ended = exchange.started + view.seconds
             self._chain(exchange, "request")
+            self._chain(exchange, "forward")
             if view.attempts:
                 self._operation(exchange, view, ended)
             self._chain(exchange, "response")

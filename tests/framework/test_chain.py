@@ -27,6 +27,7 @@ class Script:
     id: str
     log: list[str]
     request: str = "continue"
+    forward: str = "continue"
     response: str = "continue"
     complete: str = "continue"
     outcomes: list[Outcome] = field(default_factory=list)
@@ -242,6 +243,48 @@ async def test_hooks_that_are_not_overridden_are_never_called() -> None:
 
     assert (nothing.on_request, nothing.on_response, nothing.on_complete) == (None, None, None)
     assert all(timing.filter != "n" for timing in exchange.timings)
+
+
+class Settling(Scripted):
+    async def on_forward(self, exchange: Exchange) -> None:
+        self.script.act("forward")
+
+
+async def test_what_is_settled_last_is_settled_right_before_the_terminal_filter() -> None:
+    """In reverse order, when all filters let the request pass; not if one of them answers."""
+    log: list[str] = []
+    middle = Script("c", log)
+    parts = [Settling(Script("a", log)), Settling(Script("b", log)), Scripted(middle)]
+    chain = Chain(
+        link(one, id=one.script.id, name="x") for one in (*parts, End(Script("end", log)))
+    )
+    await chain.run(make_exchange())
+    assert log[:6] == [
+        "a.request", "b.request", "c.request", "b.forward", "a.forward", "end.request",
+    ]  # fmt: skip
+
+    log.clear()
+    middle.request = "answer"
+    await chain.run(make_exchange())
+    assert log == ["a.request", "b.request", "c.request", "b.response", "a.response"]
+
+
+async def test_a_failure_to_settle_is_answered_as_the_terminal_filters_own() -> None:
+    """Every filter before it sees the answer, and each ends once."""
+    log: list[str] = []
+    parts = [Scripted(Script("a", log)), Settling(Script("b", log, forward="reject"))]
+    chain = Chain(
+        link(one, id=one.script.id, name="x") for one in (*parts, End(Script("end", log)))
+    )
+    exchange = make_exchange()
+    response = await chain.run(exchange)
+    await chain.complete(exchange, Outcome(response.status))
+
+    assert (response.status, exchange.timings[2].phase) == (Blocked("").status, "forward")
+    assert log == [
+        "a.request", "b.request", "b.forward", "b.response", "a.response",
+        "end.complete", "b.complete", "a.complete",
+    ]  # fmt: skip
 
 
 async def test_the_lifespans_nest() -> None:

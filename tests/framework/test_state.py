@@ -55,3 +55,17 @@ def test_an_attempt_reads_through_and_keeps_its_own() -> None:
 
     child.put(Colour("own"))
     assert (child[Colour].name, parent[Colour].name) == ("own", "green")
+
+
+def test_a_fact_can_be_taken_back() -> None:
+    """Then it is as if it had never been put; an attempt takes back what its exchange knows."""
+    parent = FilterState()
+    child = FilterState(parent)
+    parent.put(Colour("red"))
+    child.withdraw(Colour)
+    assert parent.get(Colour) is None
+
+    child.withdraw(Colour)
+    child.put(Colour("own"))
+    child.withdraw(Colour)
+    assert child.get(Colour) is None
