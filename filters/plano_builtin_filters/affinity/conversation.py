@@ -18,8 +18,8 @@ _FIELDS: Final[Mapping[Dialect, str]] = {
     "messages": "messages",
     "responses": "input",
 }
-_WORDS: Final = frozenset({"text", "input_text", "output_text"})
-"""The types of the parts that are text."""
+_WORDS: Final = ("text", "input_text", "output_text")
+"""The types of the parts that are text. No set: a client may write a list for a type."""
 _SYSTEM: Final = ("system", "developer")
 _INSERTED = re.compile(r"<(system-reminder|user-prompt-submit-hook)>.*?(?:</\1>|\Z)", re.DOTALL)
 """What coding agents write into a user's message; unterminated, it swallows the rest."""
