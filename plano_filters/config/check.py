@@ -100,14 +100,6 @@ def _routing(document: Document, report: Report) -> None:
         report.error(
             ("routing", "session_cache", "url"), "the url must start with redis:// or rediss://"
         )
-    budget = document.routing.routing_budget
-    if budget is not None and not any(s.type == "cost" for s in document.model_metrics_sources):
-        report.error(
-            ("routing", "routing_budget"),
-            "a routing budget needs a cost source",
-            hint="add one of type cost to model_metrics_sources",
-            on_key=True,
-        )
 
 
 def _listeners(document: Document, report: Report) -> None:
@@ -214,7 +206,7 @@ _READERS = {
         "model": "",
         "override_explicit": "classify",
         "route_on_user_only": "affinity",
-        "routing_budget": "",
+        "routing_budget": "affinity",
         "session_cache": "affinity",
         "session_max_entries": "affinity",
         "session_ttl_seconds": "affinity",
@@ -233,7 +225,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("overrides", "model_providers"), check_router),
     (("model_metrics_sources",), _sources),
     (("model_metrics_sources", "model_providers"), _source_aliases),
-    (("routing", "model_metrics_sources"), _routing),
+    (("routing",), _routing),
     (("listeners", "filters", "remote_filters"), _listeners),
     (("listeners",), _shared),
     (("remote_filters",), _remote_filters),

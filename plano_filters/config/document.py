@@ -132,9 +132,13 @@ class RoutingBudget(Model):
     """How much money a session may spend on changing models."""
 
     max_switch_spend_pct: float = Field(ge=0, le=100)
+    """Per cent of what reading its prompts from the cache of its first model would have cost."""
     replenish_on_rebind: bool = True
+    """Begin with empty accounts when its prompt is no longer in a cache."""
     cache_read_discount: float = Field(default=0.1, ge=0, le=1)
+    """Price of a cached prompt token as a share of an uncached one, where none is published."""
     record_counterfactual: bool = False
+    """Write the model that a session was kept from on the span."""
 
 
 class Routing(Model):

@@ -83,6 +83,8 @@ API_TYPES: Final = {"chat": "chat_completions", "responses": "responses"}
 # Our own
 ROUTE_NAME: Final = "plano.route.name"
 ROUTE_CONFIDENCE: Final = "plano.route.confidence"
+COUNTERFACTUAL: Final = "plano.switch.counterfactual_route"
+"""The model, and its route, that a switch budget kept a session from."""
 REQUEST_ID: Final = "plano.request.id"
 ATTEMPTS: Final = "plano.attempts"
 FILTER_NAME: Final = "plano.filter.name"

@@ -20,6 +20,14 @@ _FIELDS: Final[Mapping[Dialect, str]] = {
 }
 _WORDS: Final = ("text", "input_text", "output_text")
 """The types of the parts that are text. No set: a client may write a list for a type."""
+_READ: Final = ("messages", "input", "system", "instructions", "tools", "functions")
+"""What the model reads."""
+_DATA: Final = frozenset(
+    {"data", "file_data", "image_url", "url", "encrypted_content", "signature"}
+)
+"""Fields below that are no text."""
+CHARACTERS_A_TOKEN: Final = 4
+"""Plano's estimate."""
 _SYSTEM: Final = ("system", "developer")
 _INSERTED = re.compile(r"<(system-reminder|user-prompt-submit-hook)>.*?(?:</\1>|\Z)", re.DOTALL)
 """What coding agents write into a user's message; unterminated, it swallows the rest."""
@@ -51,6 +59,20 @@ def beginning_of(payload: _Object, dialect: Dialect) -> Beginning | None:
     if not user:
         return None
     return Beginning("\n".join(filter(None, system)), ",".join(_tools(payload)), user)
+
+
+def tokens_of(payload: _Object) -> int:
+    """Estimate the tokens of a prompt from its characters; what is no text is not counted."""
+    found, waiting = 0, [payload.get(field) for field in _READ]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            found += len(value)
+        elif isinstance(value, Mapping):
+            waiting += [inner for name, inner in value.items() if name not in _DATA]
+        elif isinstance(value, list):
+            waiting += value
+    return found // CHARACTERS_A_TOKEN
 
 
 def is_user_turn(payload: _Object, dialect: Dialect) -> bool:

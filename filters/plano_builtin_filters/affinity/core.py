@@ -1,20 +1,17 @@
-"""Whose a pin is, how it is written down, and what it does to the candidates."""
+"""Whose a pin is, and what it does to the candidates."""
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
 
-from plano_filters import Candidates, Pin
+from plano_filters import Candidates, FilterState, Pin, Route
 from plano_filters.dialect import Dialect
 from plano_filters.models import ModelIndex
 
 LONGEST_PART: Final = 256
 """Characters of a part of a key, as written; a longer one is replaced by its hash."""
-LONGEST_VALUE: Final = 4096
-"""Bytes of a stored pin; ours have about a hundred."""
 
 
 def key(
@@ -43,27 +40,6 @@ def _part(text: str) -> str:
     return written if len(written) <= LONGEST_PART else f"!{sha256(raw).hexdigest()}"
 
 
-def encode(pin: Pin) -> bytes:
-    """Write a pin down."""
-    return json.dumps({"model": pin.model, "route": pin.route}, separators=(",", ":")).encode()
-
-
-def decode(raw: bytes) -> Pin | None:
-    """Read a pin; None if it is none. Whoever can write into a store is not trusted."""
-    if len(raw) > LONGEST_VALUE:
-        return None
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict):
-        return None
-    model, route = value.get("model"), value.get("route")
-    if not isinstance(model, str) or not model or not isinstance(route, str | None):
-        return None
-    return Pin(model, route)
-
-
 def unfit(model: str, dialect: Dialect, index: ModelIndex) -> str | None:
     """Say why a pinned model cannot serve a request; None if it can."""
     if model.partition("/")[2] in ("", "*") or index.entry(model) is None:
@@ -81,3 +57,32 @@ def pinned(model: str, before: Candidates) -> Candidates:
     """
     found = dict.fromkeys([model] if before.exclusive else [model, *before.models])
     return Candidates(tuple(found), before.requested, before.explicit, before.exclusive)
+
+
+def offered(model: str, before: Candidates) -> Candidates:
+    """Put a session's model behind the candidates, so that later filters can say what they think.
+
+    Args:
+        model: Full name.
+        before: Not changed if the client wants no other model than the first.
+    """
+    if before.exclusive:
+        return before
+    found = tuple(dict.fromkeys([*before.models, model]))
+    return Candidates(found, before.requested, before.explicit, before.exclusive)
+
+
+def hold(state: FilterState, pin: Pin) -> None:
+    """Hold an exchange to a model: it is the first candidate, and the route is the pin's.
+
+    Args:
+        state: Facts of the exchange; takes the pin.
+        pin: The model, and the route that it was found by.
+    """
+    state.put(pin)
+    state.replace(pinned(pin.model, state[Candidates]))
+    route = state.get(Route)
+    if route is None or route.name != pin.route:
+        state.withdraw(Route)
+        if pin.route is not None:
+            state.put(Route(pin.route))

@@ -4,28 +4,40 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
-from plano_builtin_filters.affinity import conversation, core, sessions
+from plano_builtin_filters.affinity import budget, conversation, core
 from plano_builtin_filters.affinity.config import AffinityConfig
 from plano_builtin_filters.affinity.memory_store import MemoryStore
-from plano_builtin_filters.affinity.sessions import Session
-from plano_builtin_filters.affinity.store import Failure, Store
+from plano_builtin_filters.affinity.records import Binding, Record, pin_of
+from plano_builtin_filters.affinity.sessions import Recogniser, Session
+from plano_builtin_filters.affinity.store import Failure, Found, Store
+from plano_builtin_filters.affinity.switching import Switching, Turn
 from plano_filters import (
     Candidates,
+    Decided,
     Exchange,
     FactoryContext,
     Filter,
+    Outcome,
     Pin,
-    Principal,
     Response,
     Route,
     Served,
     SessionInfo,
+    Usage,
 )
 from plano_filters.models import ModelIndex
 
 ENDPOINTS: Final = frozenset({"chat", "messages", "responses"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The model that a session with a budget is kept at. Left for the end of the answer."""
+
+    model: str
 
 
 class Affinity(Filter[AffinityConfig]):
@@ -40,9 +52,10 @@ class Affinity(Filter[AffinityConfig]):
         self._routing = document.routing
         self._index = ModelIndex.of(document)
         self._turns = document.routing.route_on_user_only
-        self._implicit = config.implicit
-        if config.implicit is None:
-            self._implicit = self._turns and bool(document.routing_preferences)
+        self._implicit = self._turns and bool(document.routing_preferences)
+        header = document.routing.session_cache.tenant_header
+        self._recogniser = Recogniser(header, config.client_keys)
+        self._switching = Switching(context)
         self._key, self._make = self._where()
         self._store: Store | None = None
         self._lookups = context.meter.counter(
@@ -80,7 +93,10 @@ class Affinity(Filter[AffinityConfig]):
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:
-        async with self.context.shared.use(self._key, self._make) as store:
+        async with (
+            self._switching.lifespan(),
+            self.context.shared.use(self._key, self._make) as store,
+        ):
             if isinstance(store, MemoryStore):
                 store.pins.resize(self._routing.session_max_entries)
             self._store = store
@@ -92,92 +108,114 @@ class Affinity(Filter[AffinityConfig]):
             return
         if state.get(Pin) is not None or state.get(Session) is not None:
             return  # a filter in front has seen to it
-        session = self._session(exchange)
+        allowed = self._switching.budget(exchange)
+        implicit = self.config.implicit
+        if implicit is None:
+            implicit = self._implicit or allowed is not None
+        laned = self._turns or allowed is not None
+        session = self._recogniser.find(exchange, implicit=implicit, laned=laned)
         if session is None:
             return
         state.put(session)
-        pinned = await self._look_up(exchange, session)
-        state.put(SessionInfo(session.id, pinned=pinned))
+        found = await self._get(session)
+        if allowed is None:
+            result = await self._hold(exchange, session, found)
+        else:
+            result = self._switching.arrive(exchange, allowed, session, found)
+        self._lookups.labels(result).inc()
+
+    async def on_forward(self, exchange: Exchange) -> None:
+        self._switching.settle(exchange)
 
     async def on_response(self, exchange: Exchange, response: Response) -> None:
-        session, served = exchange.state.get(Session), exchange.state.get(Served)
+        state = exchange.state
+        session, served = state.get(Session), state.get(Served) or state.get(Decided)
         if session is None or served is None or response.error or response.status >= 400:
             return
-        pin, route = exchange.state.get(Pin), exchange.state.get(Route)
-        if pin is not None and pin.model == served.model and not self._turns:
-            return  # a pin lasts from when it was made
-        ttl = self._routing.session_ttl_seconds
-        new = Pin(served.model, route.name if route else None)
-        failure = await self._ready().put(session.key, new, ttl)
-        data = {"model": new.model, "route": new.route, "seconds": ttl}
-        if failure:
-            self._failed(failure)
-            exchange.decide(f"pinned to {new.model} here only: redis, {failure}", **data)
-        elif pin != new:
-            exchange.decide(f"pinned to {new.model} for {ttl} s", **data)
+        pin, route = state.get(Pin), state.get(Route)
+        turn = state.get(Turn)
+        if turn is not None:
+            binding = self._switching.answered(exchange, served.model)
+            await self._keep(exchange, session, binding, known=turn.anchor == served.model)
+            if isinstance(served, Served):
+                state.put(Kept(served.model))
+        elif pin is None or pin.model != served.model or self._turns:  # else a pin is made once
+            new = Pin(served.model, route.name if route else None)
+            await self._keep(exchange, session, new, known=pin == new)
 
-    def _session(self, exchange: Exchange) -> Session | None:
-        """Return the session of a request, if it belongs to one."""
-        headers, payload = exchange.request.headers, exchange.request.payload
-        header = self._routing.session_cache.tenant_header
-        tenant = headers.get(header, "").strip() if header else ""
-        text, source = sessions.named(headers), sessions.HEADER
-        given = text
-        if not text and headers.get(sessions.CACHE_HEADER, "").strip().lower() != "off":
-            own = sessions.of_client(headers, payload, self.config.client_keys)
-            if own is not None:
-                (source, given), text = own, f"{own[0]}:{own[1]}"
-            elif self._implicit:
-                began = conversation.beginning_of(payload, exchange.dialect)
-                source, text = "implicit", sessions.implicit(began, tenant) if began else ""
-                given = text
-        if not text:
-            return None
-        who = exchange.state.get(Principal)
-        lane = exchange.state[Candidates].requested if self._turns else None
-        key = core.key(text, tenant=tenant, principal=who.id if who else None, lane=lane)
-        return Session(key, given, source)
+    async def on_complete(self, exchange: Exchange, outcome: Outcome) -> None:
+        session, kept = exchange.state.get(Session), exchange.state.get(Kept)
+        usage = exchange.state.get(Usage)
+        if session is None or kept is None or usage is None:
+            return
+        # read again: the session may have gone on while the answer was streamed
+        found = await self._get(session)
+        if isinstance(found.record, Binding):
+            learned = budget.learn(found.record, kept.model, usage.input_tokens, None)
+            await self._put(session, learned)
 
-    async def _look_up(self, exchange: Exchange, session: Session) -> bool:
-        """Hold the request to the pin of its session; return whether there is one."""
-        found = await self._ready().get(session.key)
-        if found.failure:
-            self._failed(found.failure)
+    async def _hold(self, exchange: Exchange, session: Session, found: Found) -> str:
+        """Hold a request to the pin of its session, if there is one; say how that went."""
+        state, source, dialect = exchange.state, session.source, exchange.dialect
+        pin = None if found.record is None else pin_of(found.record)
+        why = None if pin is None else core.unfit(pin.model, dialect, self._index)
+        state.put(SessionInfo(session.id, pinned=pin is not None and why is None))
         how = f" (redis: {found.failure})" if found.failure else ""
-        pin = found.pin
-        payload, dialect = exchange.request.payload, exchange.dialect
-        if self._turns and conversation.is_user_turn(payload, dialect):
-            self._lookups.labels("user_turn").inc()
-            exchange.decide("a turn of the user, to be routed", session=session.source)
-            return pin is not None and core.unfit(pin.model, dialect, self._index) is None
+        if self._turns and conversation.is_user_turn(exchange.request.payload, dialect):
+            exchange.decide("a turn of the user, to be routed", session=source)
+            return "user_turn"
         if pin is None:
-            self._lookups.labels("miss").inc()
-            exchange.decide(f"no pin yet{how}", session=session.source, failure=found.failure)
-            return False
-        why = core.unfit(pin.model, dialect, self._index)
+            exchange.decide(f"no pin yet{how}", session=source, failure=found.failure)
+            return "miss"
         if why is not None:
-            failure = await self._ready().drop(session.key)
-            if failure:
-                self._failed(failure)
-            self._lookups.labels("dropped").inc()
-            exchange.decide(f"pin dropped: {pin.model[:200]} {why}", session=session.source)
-            return False
-        self._lookups.labels("hit").inc()
-        exchange.state.put(pin)
-        exchange.state.replace(core.pinned(pin.model, exchange.state[Candidates]))
-        if pin.route is not None and exchange.state.get(Route) is None:
-            exchange.state.put(Route(pin.route))
+            await self._drop(exchange, session)
+            exchange.decide(f"pin dropped: {pin.model[:200]} {why}", session=source)
+            return "dropped"
+        core.hold(state, pin)
         exchange.decide(
             f"held to {pin.model}{how}",
-            session=session.source,
+            session=source,
             model=pin.model,
             route=pin.route,
             failure=found.failure,
         )
-        return True
+        return "hit"
 
-    def _failed(self, reason: Failure) -> None:
-        self._failures.labels(reason).inc()
+    async def _keep(
+        self, exchange: Exchange, session: Session, record: Record, *, known: bool = False
+    ) -> None:
+        """Remember where a session is, and say so.
+
+        Args:
+            exchange: The request.
+            session: Its session.
+            record: What to remember.
+            known: Nothing has changed, so that there is nothing to say.
+        """
+        ttl, pin = self._routing.session_ttl_seconds, pin_of(record)
+        failure = await self._put(session, record)
+        data = {"model": pin.model, "route": pin.route, "seconds": ttl}
+        if failure:
+            exchange.decide(f"pinned to {pin.model} here only: redis, {failure}", **data)
+        elif not known:
+            exchange.decide(f"pinned to {pin.model} for {ttl} s", **data)
+
+    async def _get(self, session: Session) -> Found:
+        found = await self._ready().get(session.key)
+        if found.failure:
+            self._failures.labels(found.failure).inc()
+        return found
+
+    async def _put(self, session: Session, record: Record) -> Failure | None:
+        failure = await self._ready().put(session.key, record, self._routing.session_ttl_seconds)
+        if failure:
+            self._failures.labels(failure).inc()
+        return failure
+
+    async def _drop(self, exchange: Exchange, session: Session) -> None:
+        failure = None if exchange.dry_run else await self._ready().drop(session.key)
+        if failure:
+            self._failures.labels(failure).inc()
 
     def _ready(self) -> Store:
         if self._store is None:

@@ -6,8 +6,9 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from plano_builtin_filters.affinity.records import Record
 from plano_builtin_filters.affinity.store import Failure, Found
-from plano_filters import Clock, Pin
+from plano_filters import Clock
 
 
 class Pins:
@@ -21,26 +22,26 @@ class Pins:
     def __init__(self, clock: Clock, entries: int) -> None:
         self._clock = clock
         self._entries = entries
-        self._pins: OrderedDict[str, tuple[Pin, float]] = OrderedDict()
+        self._pins: OrderedDict[str, tuple[Record, float]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._pins)
 
-    def get(self, key: str) -> tuple[Pin, float] | None:
+    def get(self, key: str) -> tuple[Record, float] | None:
         """Return a pin and the seconds that are left to it; None if there is none."""
-        pin, until = self._pins.get(key, (None, 0.0))
-        if pin is None:
+        record, until = self._pins.get(key, (None, 0.0))
+        if record is None:
             return None
         left = until - self._clock.now()
         if left <= 0:
             del self._pins[key]
             return None
         self._pins.move_to_end(key)
-        return pin, left
+        return record, left
 
-    def put(self, key: str, pin: Pin, ttl: float) -> None:
+    def put(self, key: str, record: Record, ttl: float) -> None:
         """Keep a pin for some seconds."""
-        self._pins[key] = pin, self._clock.now() + ttl
+        self._pins[key] = record, self._clock.now() + ttl
         self._pins.move_to_end(key)
         self._shrink()
 
@@ -79,9 +80,9 @@ class MemoryStore:
         found = self.pins.get(key)
         return Found(found[0] if found else None)
 
-    async def put(self, key: str, pin: Pin, ttl: float) -> Failure | None:
+    async def put(self, key: str, record: Record, ttl: float) -> Failure | None:
         """Keep a pin for some seconds."""
-        self.pins.put(key, pin, ttl)
+        self.pins.put(key, record, ttl)
         return None
 
     async def drop(self, key: str) -> Failure | None:

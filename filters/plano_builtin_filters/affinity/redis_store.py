@@ -19,10 +19,11 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from plano_builtin_filters.affinity import core
+from plano_builtin_filters.affinity import records
 from plano_builtin_filters.affinity.memory_store import Pins
+from plano_builtin_filters.affinity.records import Record
 from plano_builtin_filters.affinity.store import Failure, Found
-from plano_filters import Clock, Pin
+from plano_filters import Clock
 
 log = logging.getLogger(__name__)
 
@@ -105,19 +106,19 @@ class RedisStore:
         if raw is None:
             return Found(await self._tell(key))
         self._untold.drop(key)
-        pin = core.decode(raw)
-        return Found(pin, None if pin else "value")
+        record = records.decode(raw)
+        return Found(record, None if record else "value")
 
-    async def put(self, key: str, pin: Pin, ttl: float) -> Failure | None:
+    async def put(self, key: str, record: Record, ttl: float) -> Failure | None:
         """Keep a pin for some seconds; return why that failed, if it did."""
-        value, milliseconds = core.encode(pin), max(1, round(ttl * 1000))
+        value, milliseconds = records.encode(record), max(1, round(ttl * 1000))
         try:
             await self._ask(lambda: self._redis.set(PREFIX + key, value, px=milliseconds))
         except Failed as failed:
-            self._untold.put(key, pin, ttl)
+            self._untold.put(key, record, ttl)
             return failed.reason
         self._untold.drop(key)
-        self._told.put(key, pin, ttl)
+        self._told.put(key, record, ttl)
         return None
 
     async def drop(self, key: str) -> Failure | None:
@@ -130,14 +131,14 @@ class RedisStore:
             return failed.reason
         return None
 
-    async def _tell(self, key: str) -> Pin | None:
+    async def _tell(self, key: str) -> Record | None:
         """Return a pin that Redis could not be told, and tell it now."""
         untold = self._untold.get(key)
         if untold is None:
             return None
-        pin, left = untold
-        await self.put(key, pin, left)
-        return pin
+        record, left = untold
+        await self.put(key, record, left)
+        return record
 
     async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
         """Give a command, and wait for its answer as long as the deadline says.

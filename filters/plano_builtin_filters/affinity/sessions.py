@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+from plano_builtin_filters.affinity import core
 from plano_builtin_filters.affinity.config import ClientKey
-from plano_builtin_filters.affinity.conversation import Beginning
+from plano_builtin_filters.affinity.conversation import Beginning, beginning_of
+from plano_filters import Candidates, Exchange, Principal
 
 HEADER: Final = "x-model-affinity"
 CACHE_HEADER: Final = "x-plano-cache"
@@ -34,6 +36,54 @@ class Session:
     """As the client gave it, or the implicit one."""
     source: str
     """What named it: `x-model-affinity`, one of the client's own keys, or `implicit`."""
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recogniser:
+    """Finds the session of a request."""
+
+    tenant_header: str | None
+    """Says which tenant a request is of."""
+    client_keys: Sequence[ClientKey]
+
+    def find(self, exchange: Exchange, *, implicit: bool, laned: bool) -> Session | None:
+        """Return the session of a request, if it belongs to one.
+
+        Args:
+            exchange: The request.
+            implicit: Recognise a conversation by its beginning, too.
+            laned: Each requested model has a session of its own.
+        """
+        headers = exchange.request.headers
+        tenant = headers.get(self.tenant_header, "").strip() if self.tenant_header else ""
+        found = self._named(exchange, tenant, implicit=implicit)
+        if found is None:
+            return None
+        source, given, text = found
+        who = exchange.state.get(Principal)
+        lane = exchange.state[Candidates].requested if laned else None
+        key = core.key(text, tenant=tenant, principal=who.id if who else None, lane=lane)
+        return Session(key, given, source, tenant)
+
+    def _named(
+        self, exchange: Exchange, tenant: str, *, implicit: bool
+    ) -> tuple[str, str, str] | None:
+        """Return what names the session, its name as it was given, and its name among all."""
+        headers, payload = exchange.request.headers, exchange.request.payload
+        text = named(headers)
+        if text:
+            return HEADER, text, text
+        if headers.get(CACHE_HEADER, "").strip().lower() == "off":
+            return None
+        own = of_client(headers, payload, self.client_keys)
+        if own is not None:
+            return *own, f"{own[0]}:{own[1]}"
+        began = beginning_of(payload, exchange.dialect) if implicit else None
+        if began is None:
+            return None
+        text = implicit_key(began, tenant)
+        return "implicit", text, text
 
 
 def named(headers: Mapping[str, str]) -> str:
@@ -60,18 +110,28 @@ def _field(payload: Mapping[str, object], name: str) -> object:
     return None if second else value
 
 
-def implicit(beginning: Beginning, tenant: str) -> str:
+def implicit_key(beginning: Beginning, tenant: str) -> str:
     """Return the key of a conversation that nobody named: the same for all its requests.
 
     Source:
         Plano's FNV-1a over salt, tenant, system text, tools and first user text; the keys are
         equal as long as each text has at most `FOLDED` bytes.
     """
+    return f"implicit:{_hash(tenant, beginning.system, beginning.tools, beginning.user)}"
+
+
+def prefix(beginning: Beginning, tenant: str) -> str:
+    """Return the hash of what all prompts of a conversation begin with; as `implicit_key`, without
+    what the user says."""
+    return _hash(tenant, beginning.system, beginning.tools)
+
+
+def _hash(*texts: str) -> str:
     state = _OFFSET
-    for text in (_SALT, tenant, beginning.system, beginning.tools, beginning.user):
+    for text in (_SALT, *texts):
         raw = text.encode("utf-8", "surrogatepass")
         rest = raw[FOLDED:]
         digest = blake2b(rest, digest_size=16).digest() if rest else b""
         for byte in raw[:FOLDED] + digest + _END:
             state = ((state ^ byte) * _PRIME) & _MASK
-    return f"implicit:{state:016x}"
+    return f"{state:016x}"

@@ -65,12 +65,11 @@ def test_the_default_chain_keeps_sessions() -> None:
     assert load_text(HEAD + routing, env={}).report.warnings == []
 
 
-def test_a_budget_is_told_to_be_unread() -> None:
-    """There is no budget yet, so a document that sets one is warned."""
-    budget = (
-        "model_metrics_sources: [{type: cost, provider: genai-prices}]\n"
-        "routing: {routing_budget: {max_switch_spend_pct: 5}}\n"
-    )
-    told = [problem.message for problem in load_text(HEAD + budget, env={}).report.warnings]
+def test_a_budget_is_read() -> None:
+    """By this filter, so a chain without it is warned. Prices need no source of their own."""
+    budget = HEAD + "routing: {routing_budget: {max_switch_spend_pct: 5}}\n"
+    without = budget + "filters: [alias, classify, rerank, upstream]\n"
 
-    assert "routing.routing_budget is not read by any filter of this chain" in told
+    assert load_text(budget, env={}).report.warnings == []
+    told = [problem.message for problem in load_text(without, env={}).report.warnings]
+    assert told == ["routing.routing_budget is not read by any filter of this chain"]

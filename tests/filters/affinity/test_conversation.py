@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plano_builtin_filters.affinity.conversation import Beginning, beginning_of, is_user_turn
+from plano_builtin_filters.affinity.conversation import (
+    Beginning,
+    beginning_of,
+    is_user_turn,
+    tokens_of,
+)
 from plano_filters.dialect import Dialect
 
 TOOL_RESULT = {"type": "tool_result", "tool_use_id": "t", "content": "42"}
@@ -120,10 +125,33 @@ def test_a_text_as_input_is_the_users() -> None:
     assert not is_user_turn({"input": ""}, "responses")
 
 
+def test_a_strange_type_is_none() -> None:
+    """A list cannot be looked up in a set."""
+    entries = [{"role": "user", "content": [{"type": [], "text": "hi"}]}]
+
+    assert beginning_of({"messages": entries}, "chat") is None
+
+
+@pytest.mark.parametrize(
+    ("payload", "tokens"),
+    [
+        ({}, 0),
+        ({"input": "x" * 400, "model": "y" * 400}, 100),
+        ({"system": "x" * 40, "messages": [{"content": [{"text": "x" * 40}]}]}, 20),
+        ({"messages": [{"content": [{"image_url": {"url": "x" * 4000}}, {"text": "x" * 8}]}]}, 2),
+        ({"tools": [{"description": "x" * 40, "strict": True}]}, 10),
+    ],
+)
+def test_how_long_a_prompt_is(payload: dict[str, Any], tokens: int) -> None:
+    """A token for four characters of what is text."""
+    assert tokens_of(payload) == tokens
+
+
 @given(JSON, st.sampled_from(["chat", "messages", "responses", "embeddings"]))
 def test_nothing_raises(entries: object, dialect: Dialect) -> None:
     """Whatever a client sends."""
     payload = {"messages": entries, "input": entries, "tools": entries, "system": entries}
     beginning_of(payload, dialect)
 
+    assert tokens_of(payload) >= 0
     assert is_user_turn(payload, dialect) in (True, False)

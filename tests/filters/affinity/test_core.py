@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plano_builtin_filters.affinity import core
-from plano_filters import Candidates, Pin, load_text
+from plano_filters import Candidates, FilterState, Pin, Route, load_text
 from plano_filters.dialect import Dialect
 from plano_filters.models import ModelIndex
 
@@ -66,38 +66,6 @@ def test_a_long_id_has_a_short_key() -> None:
     assert max(map(len, keys)) <= core.LONGEST_PART
 
 
-@given(st.text(min_size=1, max_size=99), st.none() | st.text(max_size=99))
-def test_what_is_written_is_read(model: str, route: str | None) -> None:
-    """Any model and route."""
-    assert core.decode(core.encode(Pin(model, route))) == Pin(model, route)
-
-
-@given(st.binary(max_size=99))
-def test_any_bytes_are_a_pin_or_none(raw: bytes) -> None:
-    """Nothing raises."""
-    assert isinstance(core.decode(raw), Pin | None)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        b'{"model": ""}',
-        b'{"model": 1}',
-        b'{"model": "m", "route": 1}',
-        b"[" * 4000,
-        b'{"model": "m", "route": null' + b" " * 5000 + b"}",
-        b"\xff",
-    ],
-)
-def test_what_is_no_pin(raw: bytes) -> None:
-    """Whoever can write into Redis can write this."""
-    assert core.decode(raw) is None
-
-
 @pytest.mark.parametrize(
     ("model", "dialect", "why"),
     [
@@ -132,3 +100,36 @@ def test_a_pinned_model_goes_first(before: tuple[str, ...], after: tuple[str, ..
     )
     exclusive = Candidates(before, "a", explicit=True, exclusive=True)
     assert core.pinned("p/p", exclusive).models == ("p/p",)
+
+
+def test_a_model_is_offered_behind_the_others() -> None:
+    """Where it stands already it stays; a client that wants no fallback is offered none."""
+    before = Candidates(("a/a", "p/p"), "a", explicit=True)
+    assert core.offered("p/p", before) == before
+    assert core.offered("q/q", before).models == ("a/a", "p/p", "q/q")
+    exclusive = Candidates(("a/a",), "a", explicit=True, exclusive=True)
+    assert core.offered("p/p", exclusive) is exclusive
+
+
+@pytest.mark.parametrize(
+    ("before", "pinned", "after"),
+    [
+        (None, None, None),
+        (None, "code", Route("code")),
+        (Route("code", 0.9), "code", Route("code", 0.9)),
+        (Route("chat", 0.9), "code", Route("code")),
+        (Route("chat", 0.9), None, None),
+    ],
+)
+def test_a_pin_brings_its_route(
+    before: Route | None, pinned: str | None, after: Route | None
+) -> None:
+    """What the router says of another model is not the route of the pinned one."""
+    state = FilterState()
+    state.put(Candidates(("a/a",), "a", explicit=True))
+    if before is not None:
+        state.put(before)
+    core.hold(state, Pin("p/p", pinned))
+
+    assert state[Candidates].models == ("p/p", "a/a")
+    assert state.get(Route) == after

@@ -2,139 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from plano_builtin_filters.affinity import Affinity, AffinityConfig
-from plano_filters import (
-    Candidates,
-    Exchange,
-    FactoryContext,
-    FilterConfig,
-    Outcome,
-    Pin,
-    Principal,
-    Response,
-    Route,
-    Served,
-    SessionInfo,
-    TerminalFilter,
-    UpstreamFailed,
-    load_text,
-)
-from plano_filters.chain import Chain, link
-from plano_filters.meter import Meter
+from plano_filters import Candidates, Pin, Route, Served, SessionInfo
 from plano_filters.shared import Shared
 from plano_filters.testing import FakeClock, make_exchange
+from tests.filters.affinity.stand import (
+    CALL,
+    CLAUDE,
+    GPT,
+    HEAD,
+    LLAMA,
+    RESULT,
+    TURNS,
+    USER,
+    gate,
+)
 from tests.support.gateway import free_port
 from tests.support.redis import redis_server
-
-GPT, CLAUDE, LLAMA = "openai/gpt-4o", "anthropic/claude", "groq/llama"
-HEAD = f"""
-version: v0.4.0
-listeners: [{{name: m, type: model}}]
-model_providers:
-  - {{model: {GPT}, access_key: sk-aaaaaaaa, default: true}}
-  - {{model: {CLAUDE}, access_key: sk-aaaaaaaa}}
-  - {{model: {LLAMA}, access_key: sk-aaaaaaaa}}
-"""
-USER = {"role": "user", "content": "hi"}
-CALL: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}
-RESULT = {"role": "tool", "content": "42"}
-TURNS = "routing: {route_on_user_only: true}"
-
-
-class Serve(TerminalFilter[FilterConfig]):
-    """Answers with the first candidate that does not fail."""
-
-    def __init__(self) -> None:
-        super().__init__(FilterConfig(), FactoryContext("serve"))
-        self.failing: set[str] = set()
-
-    async def on_request(self, exchange: Exchange) -> Response:
-        for model in exchange.state[Candidates].models:
-            if model not in self.failing:
-                exchange.state.put(Served(model, model.partition("/")[0]))
-                return Response.from_json({"model": model})
-        raise UpstreamFailed("none answered")
-
-
-@dataclass(slots=True)
-class Gate:
-    """A chain of `affinity` and a terminal filter."""
-
-    chain: Chain
-    serve: Serve
-    meter: Meter
-    seen: list[Exchange] = field(default_factory=list)
-
-    async def ask(
-        self,
-        session: str | None = "s",
-        *,
-        models: tuple[str, ...] = (GPT, CLAUDE),
-        body: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        path: str = "/v1/chat/completions",
-        route: str | None = None,
-        principal: str | None = None,
-        exclusive: bool = False,
-        requested: str | None = None,
-    ) -> str:
-        """Send a request through; returns the model that served, or the status of an error."""
-        named = {} if session is None else {"X-Model-Affinity": session}
-        facts: list[object] = [
-            Candidates(models, requested or models[0], explicit=True, exclusive=exclusive)
-        ]
-        facts += [Principal(principal)] if principal else []
-        facts += [Route(route)] if route else []
-        exchange = make_exchange(
-            body or {"messages": [USER]}, path=path, headers={**named, **(headers or {})},
-            facts=facts,
-        )  # fmt: skip
-        response = await self.chain.run(exchange)
-        await self.chain.complete(exchange, Outcome(response.status))
-        self.seen.append(exchange)
-        served = exchange.state.get(Served)
-        return served.model if served else str(response.status)
-
-    @property
-    def said(self) -> list[str]:
-        """What was decided about the last request."""
-        return [decision.text for decision in self.seen[-1].decisions]
-
-    def count(self, name: str, **labels: str) -> float | None:
-        """Return a counter's value."""
-        return self.meter.registry.get_sample_value(f"{name}_total", labels)
-
-
-@asynccontextmanager
-async def gate(
-    more: str = "",
-    *,
-    clock: FakeClock | None = None,
-    shared: Shared | None = None,
-    head: str = HEAD,
-    **config: Any,
-) -> AsyncGenerator[Gate]:
-    """Build and start a chain."""
-    document = load_text(f"{head}{more}\n", env={}).document
-    meter = Meter()
-    context = FactoryContext(
-        "affinity", document, clock=clock or FakeClock(), meter=meter, shared=shared or Shared()
-    )
-    serve = Serve()
-    links = [
-        link(Affinity(AffinityConfig(**config), context), id="affinity", name="affinity"),
-        link(serve, id="serve", name="serve"),
-    ]
-    chain = Chain(links)
-    async with chain.lifespan():
-        yield Gate(chain, serve, meter)
 
 
 async def test_a_session_stays_at_its_model() -> None:

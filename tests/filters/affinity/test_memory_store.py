@@ -19,9 +19,9 @@ async def test_a_pin_is_kept_for_its_time() -> None:
     await store.put("s", B, 600)
 
     await clock.sleep(599)
-    assert (await store.get("s")).pin == B
+    assert (await store.get("s")).record == B
     await clock.sleep(1)
-    assert (await store.get("s")).pin is None
+    assert (await store.get("s")).record is None
     assert len(store.pins) == 0
 
 
@@ -31,10 +31,10 @@ async def test_a_pin_is_replaced_and_dropped() -> None:
     await store.put("s", A, 5)
     await store.put("s", B, 5)
 
-    assert (await store.get("s")).pin == B
+    assert (await store.get("s")).record == B
     await store.drop("s")
     await store.drop("s")
-    assert (await store.get("s")).pin is None
+    assert (await store.get("s")).record is None
 
 
 def test_the_least_used_goes_first() -> None:
@@ -64,4 +64,4 @@ def test_no_schedule_keeps_too_many(steps: list[tuple[int, int, int]]) -> None:
         assert len(pins) <= 3
         for name, end in ends.items():
             found = pins.get(name)
-            assert found is None or (found[0].model == f"m/{name}" and clock.now() < end)
+            assert found is None or (found[0] == Pin(f"m/{name}") and clock.now() < end)

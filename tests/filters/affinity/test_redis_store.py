@@ -137,7 +137,7 @@ async def test_what_redis_was_told_is_remembered_while_it_is_down() -> None:
         await redis.stop()
         failures = [(await store.get("s")).failure for _ in range(TRIES + 1)]
         assert failures == ["connection"] * TRIES + ["down"]
-        assert (await store.get("s")).pin == PIN
+        assert (await store.get("s")).record == PIN
         await redis.start()  # empty
         await back(store)
         assert await store.get("s") == Found(None)
@@ -245,7 +245,7 @@ async def test_redis_stops_and_starts_under_load() -> None:
                 key = f"{worker}-{rounds % 5}"
                 await store.put(key, model_of(key), 600)
                 found = await store.get(key)
-                assert found.pin == model_of(key)
+                assert found.record == model_of(key)
                 state = found.failure or "ok"
                 seen[state] = seen.get(state, 0) + 1
                 rounds += 1

@@ -22,7 +22,13 @@ RUST = Beginning(
 )
 def test_planos_vectors(tenant: str, key: str) -> None:
     """The keys that Plano computes for the same conversation."""
-    assert sessions.implicit(RUST, tenant) == key
+    assert sessions.implicit_key(RUST, tenant) == key
+
+
+@pytest.mark.parametrize("user", ["", RUST.user])
+def test_planos_prefix(user: str) -> None:
+    """The hash of what the prompts of a conversation begin with: not of what the user says."""
+    assert sessions.prefix(Beginning(RUST.system, "", user), "") == "45bddd7259df5e99"
 
 
 def test_the_vector_from_a_request() -> None:
@@ -41,8 +47,8 @@ def test_the_vector_from_a_request() -> None:
 def test_a_long_text_counts_to_its_end() -> None:
     """Two texts that differ in the last letter have two keys, and quickly."""
     long = "x" * 300_000
-    one = sessions.implicit(Beginning(long + "a", "", "hi"), "")
-    other = sessions.implicit(Beginning(long + "b", "", "hi"), "")
+    one = sessions.implicit_key(Beginning(long + "a", "", "hi"), "")
+    other = sessions.implicit_key(Beginning(long + "b", "", "hi"), "")
 
     assert one != other
 
@@ -51,10 +57,10 @@ def test_a_long_text_counts_to_its_end() -> None:
 def test_any_text_has_a_key(texts: list[str]) -> None:
     """Sixteen hex digits, the same each time."""
     began, tenant = Beginning(*texts[:3]), texts[3]
-    key = sessions.implicit(began, tenant)
+    key = sessions.implicit_key(began, tenant)
 
     assert len(key) == len("implicit:") + 16
-    assert key == sessions.implicit(began, tenant)
+    assert key == sessions.implicit_key(began, tenant)
 
 
 BODY: dict[str, Any] = {
