@@ -29,8 +29,9 @@ class AffinityConfig(FilterConfig):
 
     implicit: bool | None = None
     """Recognise a conversation by how it begins: system text, tools and the user's first words.
-    `x-plano-cache: off` keeps one request from that, and from `client_keys`. Default: only where
-    `routing.route_on_user_only` is on and there are routing preferences, as in Plano."""
+    `x-plano-cache: off` keeps one request from that, and from `client_keys`. Default: only under a
+    budget, or where `routing.route_on_user_only` is on and there are routing preferences; as in
+    Plano."""
 
     deadline: Duration = Field(default=0.05, gt=0, le=1)
     """Longest time a request waits for Redis, once before it is routed and once before its answer
