@@ -6,7 +6,8 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 
@@ -15,6 +16,8 @@ from plano_filters.dialect import Dialect, error_document
 from plano_filters.errors import GatewayError
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
+_PLAIN: Final = " !\"#$&'()*+,/:;<=>?@[]^`{|}"
+"""Stays as it is in a header, besides letters, digits and `_.-~`."""
 
 
 @dataclass(slots=True)
@@ -128,6 +131,11 @@ class Response:
         return response
 
 
+def header_text(text: str) -> str:
+    """Write a name into a header: what is not ASCII is percent-encoded, a header cannot carry it."""
+    return quote(text.strip(), safe=_PLAIN)
+
+
 def _differs(payload: Mapping[str, Any], name: str, value: object) -> bool:
     if name not in payload:
         return True
@@ -135,4 +143,4 @@ def _differs(payload: Mapping[str, Any], name: str, value: object) -> bool:
     return type(current) is not type(value) or current != value
 
 
-__all__ = ["Headers", "MutableHeaders", "Request", "Response"]
+__all__ = ["Headers", "MutableHeaders", "Request", "Response", "header_text"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 
@@ -23,9 +22,7 @@ from plano_filters import (
     UpstreamTimeout,
 )
 from plano_filters.dialect import error_document
-
-_PLAIN: Final = " !\"#$&'()*+,/:;<=>?@[]^`{|}"
-"""Stays as it is in a header, besides letters, digits and `_.-~`."""
+from plano_filters.messages import header_text
 
 
 def truth(exchange: Exchange, model: str | None) -> dict[str, str]:
@@ -39,13 +36,13 @@ def truth(exchange: Exchange, model: str | None) -> dict[str, str]:
     """
     told = {"x-plano-attempts": str(len(exchange.state[Attempts]))}
     if model is not None:
-        told["x-plano-model"] = _header(model)
+        told["x-plano-model"] = header_text(model)
         first = exchange.state[Candidates].models[0]
         if model != first:
-            told["x-plano-fallback-from"] = _header(first)
+            told["x-plano-fallback-from"] = header_text(first)
     route = exchange.state.get(Route)
     if route is not None:
-        told["x-plano-route"] = _header(route.name)
+        told["x-plano-route"] = header_text(route.name)
         if route.confidence is not None:
             told["x-plano-route-confidence"] = f"{route.confidence:.3f}"
     paid = exchange.state.get(Cost)
@@ -114,7 +111,3 @@ def final(
     response = Response(status, MutableHeaders(raw=pairs), body)
     response.headers.update({**told, "x-plano-error-source": "upstream"})
     return response
-
-
-def _header(text: str) -> str:
-    return quote(text.strip(), safe=_PLAIN)
