@@ -162,6 +162,7 @@ class Service:
 
         routes = [
             Mount("/v1", app=_Endpoints(self.gateway)),
+            Mount("/routing/v1", app=_Endpoints(self.gateway)),
             Route("/healthz", _alive),
             Route("/", _alive),
             Mount("/", app=_not_found),

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -105,21 +105,36 @@ class Gateway:
             return
         if scope["type"] != "http":
             raise RuntimeError(f"the gateway serves HTTP, not {scope['type']}")
-        if self._generation is None:
-            raise RuntimeError("the gateway is not running; serve it with lifespan on")
-        generation = self._generation
-        generation.enter()
         self.in_flight += 1
         try:
-            await self._serve(generation.chain, scope, receive, send)
+            with self.held() as chain:
+                await self._serve(chain, scope, receive, send)
         finally:
             self.in_flight -= 1
+
+    @contextmanager
+    def held(self) -> Iterator[Chain]:
+        """Return the chain of the moment, whose filters do not stop before the block has ended.
+
+        Raises:
+            RuntimeError: The gateway is not running.
+        """
+        generation = self._generation
+        if generation is None:
+            raise RuntimeError("the gateway is not running; serve it with lifespan on")
+        generation.enter()
+        try:
+            yield generation.chain
+        finally:
             generation.leave()
 
     async def _serve(self, chain: Chain, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _new_exchange(scope)
-        if self._open:
+        if self._open:  # the paths are the app's, whatever they look like
+            exchange.operation = replace(exchange.operation, deciding=False)
             exchange.state.put(ClientScope(scope))
+        if exchange.operation.deciding:
+            chain = chain.deciding
         if self._telemetry is not None:
             exchange.span = self._telemetry.begin(exchange.request, exchange.operation)
         sender = _Sender(exchange, send)

@@ -11,10 +11,12 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, TypeVar, TypeVarTuple, Unpack
 
 from pydantic import BaseModel
 
+from plano_filters.deciding import ID, Decide
 from plano_filters.errors import FilterFailed, GatewayError, UpstreamTimeout
 from plano_filters.exchange import Action, Exchange, Outcome, Phase, Timing
 from plano_filters.filter import Filter, TerminalFilter
@@ -78,6 +80,14 @@ class Chain:
         self._forward = tuple(
             (one, one.on_forward) for one in reversed(self.links) if one.on_forward is not None
         )
+
+    @cached_property
+    def deciding(self) -> Chain:
+        """The same filters in front of a terminal that asks nobody, only says what was decided.
+
+        They are started and stopped by this chain; do not enter the lifespan of the other.
+        """
+        return Chain([*self.links[:-1], link(Decide(), id=ID, name=ID)])
 
     def __str__(self) -> str:
         return " -> ".join(link.id for link in self.links)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from plano_filters.config.words import without_input
 from plano_filters.exchange import Exchange, Outcome
+from plano_filters.facts import Decided
 from plano_filters.telemetry.view import View
 
 log = logging.getLogger("plano_filters.access")
@@ -31,7 +32,7 @@ def record(exchange: Exchange, outcome: Outcome, view: View) -> None:
 
 def fields(exchange: Exchange, outcome: Outcome, view: View) -> dict[str, Any]:
     """Return what there is to say of an exchange; absent things are left out."""
-    context = exchange.span.get_span_context()
+    context, decided = exchange.span.get_span_context(), exchange.state.get(Decided)
     line: dict[str, Any] = {
         "request_id": exchange.id,
         "trace_id": f"{context.trace_id:032x}" if context.is_valid else None,
@@ -45,6 +46,7 @@ def fields(exchange: Exchange, outcome: Outcome, view: View) -> dict[str, Any]:
         "first_byte_s": round(view.first_byte, 6) if view.first_byte is not None else None,
         "requested": view.requested[:LONGEST] or None,
         "model": view.served or None,
+        "decided": decided.model[:LONGEST] if decided else None,
         "provider": view.provider or None,
         "route": view.route or None,
         "principal": view.principal[:LONGEST] or None,

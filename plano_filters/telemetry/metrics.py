@@ -144,7 +144,7 @@ class Metrics:
                 self.skipped.labels(timing.filter, timing.error or "").inc()
         if view.first_byte is not None:
             self.overhead.observe(max(0.0, view.first_byte - view.upstream_seconds))
-        if operation.endpoint in names.OPERATIONS:
+        if operation.endpoint in names.OPERATIONS and not operation.deciding:
             self._operation(exchange, view)
         if view.attempts:
             self._attempts(view)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
 from plano_filters.exchange import Exchange, Outcome, Timing
+from plano_filters.facts import Decided
 from plano_filters.telemetry import names
 from plano_filters.telemetry.view import View
 
@@ -150,6 +151,9 @@ def _describe_root(root: Span, exchange: Exchange, outcome: Outcome, view: View)
         root.set_attribute(names.COST_SOURCE, view.cost.source)
         if not view.cost.whole:
             root.set_attribute(names.COST_WHOLE, False)
+    decided = exchange.state.get(Decided)
+    if decided is not None:
+        root.set_attribute(names.DECIDED_MODEL, decided.model)
     if outcome.disconnected:
         root.set_attribute(names.DISCONNECTED, True)
     if view.error:

@@ -24,6 +24,11 @@ from plano_filters.sse import Splitter
         ("/v1/unknown", {}, "other", "chat", "other"),
         ("/v1/messages/unknown", {}, "other", "messages", "other"),
         ("/v1/unknown", {"anthropic-version": "2023-06-01"}, "other", "messages", "other"),
+        ("/routing/v1/chat/completions", {}, "chat", "chat", "/routing/v1/chat/completions"),
+        ("/routing/v1/responses", {}, "responses", "responses", "/routing/v1/responses"),
+        ("/routing/v1/messages", {}, "messages", "messages", "/routing/v1/messages"),
+        ("/routing/v1/embeddings", {}, "other", "chat", "other"),
+        ("/routing/v1/messages/unknown", {}, "other", "messages", "other"),
     ],
 )
 def test_a_path_says_what_is_asked_for(
@@ -33,6 +38,7 @@ def test_a_path_says_what_is_asked_for(
     found = operation_for(path, headers)
 
     assert (found.endpoint, found.dialect, found.route) == (endpoint, dialect, route)
+    assert found.deciding == route.startswith("/routing/")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from plano_builtin_filters.affinity import budget, conversation, core
 from plano_builtin_filters.affinity.config import AffinityConfig
@@ -194,7 +194,7 @@ class Affinity(Filter[AffinityConfig]):
         """
         ttl, pin = self._routing.session_ttl_seconds, pin_of(record)
         failure = await self._put(session, record)
-        data = {"model": pin.model, "route": pin.route, "seconds": ttl}
+        data: dict[str, Any] = {"model": pin.model, "route": pin.route, "seconds": ttl}
         if failure:
             exchange.decide(f"pinned to {pin.model} here only: redis, {failure}", **data)
         elif not known:

@@ -10,6 +10,7 @@ from plano_filters import (
     Exchange,
     FactoryContext,
     Filter,
+    GatewayError,
     ModelNotFound,
     Response,
 )
@@ -32,8 +33,28 @@ class Alias(Filter[AliasConfig]):
     async def on_request(self, exchange: Exchange) -> Response | None:
         if exchange.operation.endpoint == "models":
             return listing.answer(exchange, self._index)
-        exchange.state.put(self._candidates(exchange))
+        try:
+            candidates = self._candidates(exchange)
+        except GatewayError as error:
+            if not exchange.operation.deciding:
+                raise
+            candidates = self._foreign(exchange, error)
+        exchange.state.put(candidates)
         return None
+
+    def _foreign(self, exchange: Exchange, error: GatewayError) -> Candidates:
+        """Return no candidates: whoever only wants a decision may name models of its own.
+
+        Raises:
+            BadRequest: What it names is no model at all.
+        """
+        name = exchange.request.payload.get("model")
+        if name is not None and not isinstance(name, str):
+            raise error
+        exchange.decide(f"only a route or a pin can name a model: {error.detail}")
+        asked = (name or "").strip()[: core.LONGEST]
+        only = exchange.request.headers.get(FALLBACK_HEADER, "").lower() == "off"
+        return Candidates((), asked, asked not in core.UNNAMED, exclusive=only)
 
     def _candidates(self, exchange: Exchange) -> Candidates:
         requested = exchange.request.payload.get("model")

@@ -316,3 +316,19 @@ async def test_two_gateways_and_a_poisoned_value() -> None:
             await redis.call("SET", "plano:affinity:s", "}")
             assert await one.ask() == GPT
             assert one.count("plano_affinity_failures", reason="value") == 1
+
+
+async def test_a_dry_run_does_not_drop_a_pin() -> None:
+    """It says what a request would do; the pin is there for the one that does it."""
+    async with gate() as chain:
+        await chain.ask(models=(LLAMA,))
+        facts = [Candidates((CLAUDE,), CLAUDE, explicit=True)]
+        dry = make_exchange(
+            {"messages": [USER]}, path="/v1/messages", headers={"X-Model-Affinity": "s"},
+            facts=facts,
+        )  # fmt: skip
+        dry.dry_run = True
+        await chain.chain.links[0].filter.on_request(dry)
+
+        assert [d.text for d in dry.decisions] == [f"pin dropped: {LLAMA} does not speak messages"]
+        assert await chain.ask(models=(GPT,)) == LLAMA

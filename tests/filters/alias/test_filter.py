@@ -171,3 +171,40 @@ async def test_one_model_is_described(path: str, status: int) -> None:
     response = await run(make_exchange(path=path, method="GET"))
 
     assert response.status == status
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"model": "my own"}, TEXT),  # not declared
+        ({"model": "x" * 300}, TEXT),
+        ({}, ONLY_WILD),  # no default
+    ],
+)
+async def test_a_decision_may_name_any_model(body: dict[str, object], text: str) -> None:
+    """Whoever only asks which model to take may have models of its own: there is no 404."""
+    exchange = make_exchange(body, path="/routing/v1/chat/completions")
+
+    assert (await run(exchange, text)).status == 200
+
+    found = exchange.state[Candidates]
+    assert found.models == ()
+    assert found.requested == str(body.get("model", ""))[:256]
+    assert found.explicit == ("model" in body)
+    assert exchange.decisions[0].text.startswith("only a route or a pin can name a model: ")
+
+
+async def test_a_decision_about_a_declared_model_has_its_candidates() -> None:
+    """What the gateway knows is resolved as always."""
+    exchange = make_exchange({"model": "fast"}, path="/routing/v1/chat/completions")
+
+    await run(exchange)
+
+    assert exchange.state[Candidates].models == ("openai/gpt-4o", "mistral/small")
+
+
+async def test_a_decision_needs_a_model_that_is_a_text() -> None:
+    """A number is no name of anybody's."""
+    response = await run(make_exchange({"model": 5}, path="/routing/v1/chat/completions"))
+
+    assert response.status == 400
