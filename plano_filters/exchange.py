@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Literal
@@ -26,6 +27,8 @@ class Decision:
     text: str
     data: dict[str, object]
     """The same, for machines: JSON values only."""
+    otherwise: tuple[str, ...] = ()
+    """What would have changed it, a clause each, for `explain`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +93,15 @@ class Exchange:
         """The dialect the client speaks, errors included."""
         return self.operation.dialect
 
-    def decide(self, text: str, **data: object) -> None:
+    def decide(self, text: str, *, otherwise: Sequence[str] = (), **data: object) -> None:
         """Record what was decided and why, for spans, log, console and `explain`.
 
         Args:
             text: One clause, such as `fast-model -> openai/gpt-5.2`. No secrets, no prompts.
-            **data: The same for machines; JSON values.
+            otherwise: What would have changed it: `poetry (0.38) wins above 0.41`.
+            **data: The same as the text for machines; JSON values.
         """
-        self.decisions.append(Decision(self.filter_id, text, data))
+        self.decisions.append(Decision(self.filter_id, text, data, tuple(otherwise)))
 
     def child(self, request: Request) -> Exchange:
         """Return the exchange of one attempt: its own request, facts and resources.

@@ -132,7 +132,7 @@ class Response:
 
 
 def header_text(text: str) -> str:
-    """Write a name into a header: what is not ASCII is percent-encoded, a header cannot carry it."""
+    """Write a name as a header can carry it: what is not ASCII is percent-encoded."""
     return quote(text.strip(), safe=_PLAIN)
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from plano_builtin_filters.affinity import budget, conversation, core, sessions
 from plano_builtin_filters.affinity.budget import Arrival, Price, Verdict
@@ -185,7 +185,7 @@ class Switching:
     ) -> None:
         decision = "allowed" if verdict.allowed else "retained"
         self._switches.labels(decision, verdict.reason).inc()
-        data: dict[str, object] = {
+        data: dict[str, Any] = {
             "decision": decision,
             "reason": verdict.reason,
             "anchor": binding.anchor_model,

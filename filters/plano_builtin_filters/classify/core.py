@@ -74,6 +74,28 @@ def judge(question: Question, scores: Scores, needed: float) -> Verdict:
     )
 
 
+def otherwise(verdict: Verdict, needed: float) -> list[str]:
+    """Say what would have changed a verdict, likeliest first; empty if there are no probabilities.
+
+    What one answer gains the other loses, so the second wins from half way between them.
+
+    Args:
+        verdict: With its confidence and margin.
+        needed: The least confidence.
+    """
+    best, margin = verdict.confidence, verdict.margin
+    if best is None or margin is None or verdict.runner_up is None:
+        return []
+    second, half = best - margin, best - margin / 2
+    if verdict.outcome == "unsure":
+        return [f"{verdict.best} ({best:.2f}) wins from {needed:g}, the min_confidence"]
+    wins = half if verdict.runner_up == OTHER else max(half, needed)
+    found = [f"{verdict.runner_up} ({second:.2f}) wins above {wins:.2f}"]
+    if verdict.outcome == "routed":
+        found.append(f"no route is taken with min_confidence above {best:.2f}")
+    return found
+
+
 def routed(models: Sequence[str], before: Candidates) -> Candidates:
     """Put a route's models in front of the candidates.
 

@@ -99,13 +99,21 @@ class Classify(Filter[ClassifyConfig]):
         table = self._table if inline is None else inline
         if not table.rows:
             if inline is not None:
-                exchange.decide("not routed: the request says so")
+                exchange.decide(
+                    "not routed: the request says so",
+                    otherwise=(f'routed without "{preferences.INLINE}": [] in the body',),
+                )
             return None
         if exchange.state.get(Pin) is not None:
-            exchange.decide("not routed: the session is pinned")
+            exchange.decide(
+                "not routed: the session is pinned", otherwise=("routed without the pin",)
+            )
             return None
         if inline is None and not self._explicit and exchange.state[Candidates].explicit:
-            exchange.decide("not routed: the request names a model")
+            exchange.decide(
+                "not routed: the request names a model",
+                otherwise=('routed with the model "auto", or with routing.override_explicit',),
+            )
             return None
         speaking = table.speaking(exchange.dialect, self._index)
         if not speaking.rows:
@@ -161,6 +169,7 @@ class Classify(Filter[ClassifyConfig]):
         took = "remembered" if seconds is None else f"{seconds * 1000:.1f} ms"
         exchange.decide(
             f"{verdict.text(needed)} ({self._wiring.name}, {took})",
+            otherwise=core.otherwise(verdict, needed),
             outcome=verdict.outcome,
             route=verdict.best if verdict.outcome == "routed" else None,
             confidence=verdict.confidence,

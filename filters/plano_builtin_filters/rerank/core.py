@@ -86,6 +86,17 @@ def shown(models: Sequence[str], figures: Mapping[str, float | None], unit: str)
     )
 
 
+def otherwise(
+    ordered: Sequence[str], figures: Mapping[str, float | None], unit: str, *, prefer: str
+) -> list[str]:
+    """Say what would have put the second model first; empty if a figure of the two is not known."""
+    known = [figures[model] for model in ordered[:2] if not _key(figures.get(model))[0]]
+    if len(known) < 2 or known[0] is None or known[1] is None or known[0] <= 0:
+        return []
+    more, word = known[1] / known[0] - 1, "slower" if prefer == "fastest" else "dearer"
+    return [f"{ordered[1]} goes first below {known[0]:.4g}{unit}; it is {more * 100:.0f} % {word}"]
+
+
 def told(figures: Mapping[str, float | None]) -> dict[str, float | None]:
     """Return the figures as JSON can hold them."""
     return {model: None if _key(one)[0] else one for model, one in figures.items()}

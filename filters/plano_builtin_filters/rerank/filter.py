@@ -121,11 +121,19 @@ class Rerank(Filter[RerankConfig]):
         streamed = exchange.request.stream
         source, age, figures = self._figures(prefer, front, streamed=streamed)
         ordered = core.rank(front, figures)
-        tried = self._explored(source, ordered, figures, streamed=streamed)
+        unit = UNITS[prefer] if source != "self" else " s"
+        other = core.otherwise(ordered, figures, unit, prefer=prefer)
+        if exchange.dry_run:  # what happens by chance is told, not tried
+            tried = None
+            if source == "self" and _unknown(front, figures) and self.config.explore:
+                share = f"{self.config.explore * 100:g} %"
+                other.append(f"{share} of requests try a model first whose time is not known")
+        else:
+            tried = self._explored(source, ordered, figures, streamed=streamed)
         if tried is not None:
             ordered = tuple(dict.fromkeys([tried, *ordered]))
         where = source if age is None else f"{source}, {core.old(age)} old"
-        text = core.shown(ordered, figures, UNITS[prefer] if source != "self" else " s")
+        text = core.shown(ordered, figures, unit)
         note = f"; trying {tried}, whose time is not known" if tried is not None else ""
         known = core.told(figures)
         outcome = (
@@ -138,6 +146,7 @@ class Rerank(Filter[RerankConfig]):
         self._decisions.labels(prefer, outcome).inc()
         exchange.decide(
             f"{prefer}: {text} ({where}){note}",
+            otherwise=other,
             prefer=prefer,
             outcome=outcome,
             order=list(ordered),

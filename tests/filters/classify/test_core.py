@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from plano_builtin_filters.classify.core import SHOWN, Outcome, judge, routed, shown
+from plano_builtin_filters.classify.core import SHOWN, Outcome, judge, otherwise, routed, shown
 from plano_builtin_filters.classify.routers.protocol import (
     OTHER,
     Question,
@@ -154,3 +154,53 @@ def test_a_route_loses_no_candidate(models: list[str], before: list[str], exclus
     else:
         assert found[: len(models)] == tuple(models)
         assert set(found) == {*models, *before}
+
+
+AB = asked("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("routes", "other", "needed", "said"),
+    [
+        (
+            (0.6, 0.3), 0.1, 0.0,
+            ["b (0.30) wins above 0.45", "no route is taken with min_confidence above 0.60"],
+        ),
+        ((0.6, 0.1), 0.3, 0.0, ["other (0.30) wins above 0.45", ...]),
+        ((0.6, 0.3), 0.1, 0.5, ["b (0.30) wins above 0.50", ...]),
+        ((0.3, 0.1), 0.6, 0.0, ["a (0.30) wins above 0.45"]),
+        ((0.41, 0.2), 0.39, 0.5, ["a (0.41) wins from 0.5, the min_confidence"]),
+    ],
+)  # fmt: skip
+def test_what_would_have_changed_a_verdict(
+    routes: tuple[float, ...], other: float, needed: float, said: list[object]
+) -> None:
+    """The second answer wins from half way between them, or from the least confidence."""
+    found = otherwise(judge(AB, Scores(routes, other), needed), needed)
+
+    assert [
+        text for text, wanted in zip(found, said, strict=True) if wanted not in (text, ...)
+    ] == []
+
+
+def test_a_router_without_probabilities_has_no_otherwise() -> None:
+    """It only names a route."""
+    assert otherwise(judge(AB, Scores((1.0, 0.0), 0.0, calibrated=False), 0.0), 0.0) == []
+
+
+@given(st.lists(st.integers(1, 100), min_size=3, max_size=3), st.sampled_from([0.0, 0.3, 0.6]))
+def test_the_second_answer_wins_where_it_is_said_to(shares: list[int], needed: float) -> None:
+    """Past that probability it does, short of it it does not; what it gains the best loses."""
+    known = dict(zip(("a", "b", "other"), (share / sum(shares) for share in shares), strict=True))
+    before = judge(AB, Scores((known["a"], known["b"]), known["other"]), needed)
+    assume(before.outcome != "unsure")
+    second = str(before.runner_up)
+    wins = float(otherwise(before, needed)[0].rpartition(" ")[2])
+    for at, expected in ((wins + 0.02, True), (wins - 0.02, False)):
+        moved = {**known, second: at, before.best: known[before.best] - (at - known[second])}
+        if min(moved.values()) >= 0 and max(moved, key=lambda name: moved[name]) in (
+            second,
+            before.best,
+        ):
+            after = judge(AB, Scores((moved["a"], moved["b"]), moved["other"]), needed)
+            assert (after.best == second and after.outcome != "unsure") == expected

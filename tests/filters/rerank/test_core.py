@@ -124,3 +124,21 @@ def test_ages_are_coarse(seconds: float, said: str) -> None:
 def test_figures_are_shown_with_their_unit() -> None:
     """In the order of the decision; unknown ones say so."""
     assert core.shown("ab", {"a": 12.5, "b": None}, " USD/M") == "a 12.5 USD/M, b unknown"
+
+
+@pytest.mark.parametrize(
+    ("figures", "prefer", "said"),
+    [
+        ({"a": 10.0, "b": 11.2}, "cheapest", ["b goes first below 10 USD/M; it is 12 % dearer"]),
+        ({"a": 0.5, "b": 1.5}, "fastest", ["b goes first below 0.5 USD/M; it is 200 % slower"]),
+        ({"a": 1.0, "b": None}, "cheapest", []),
+        ({"a": 0.0, "b": 1.0}, "cheapest", []),
+        ({"a": math.nan, "b": 1.0}, "cheapest", []),
+    ],
+)
+def test_what_would_have_put_the_second_model_first(
+    figures: dict[str, float | None], prefer: str, said: list[str]
+) -> None:
+    """How much dearer or slower it is; nothing, if that cannot be said."""
+    assert core.otherwise(("a", "b"), figures, " USD/M", prefer=prefer) == said
+    assert core.otherwise(("a",), figures, " USD/M", prefer=prefer) == []
