@@ -25,11 +25,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from plano_filters import messages
 from plano_filters.asgi import Gateway
 from plano_filters.chain import Chain
 from plano_filters.compile import Services, compile_chain
 from plano_filters.config import Document, Loaded, Report, discover, load, zero_config
 from plano_filters.errors import NotFound
+from plano_filters.explain import Explanation, explain
 from plano_filters.guards import Guard
 from plano_filters.meter import Meter
 from plano_filters.refusal import refuse, request_id
@@ -131,6 +133,11 @@ class Service:
         self.generation += 1
         self._reloads.labels("done").inc()
         self._tell(loaded)
+
+    async def explain(self, request: messages.Request) -> Explanation:
+        """Say what the chain of the moment would do with a request, without doing it."""
+        with self.gateway.held() as chain:
+            return await explain(chain, request)
 
     def _tell(self, loaded: Loaded) -> None:
         """Let the metrics know what is served."""

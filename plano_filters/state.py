@@ -6,6 +6,7 @@ reader cannot misspell it and mypy knows what comes back.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeVar, cast
 
 T = TypeVar("T")
@@ -23,6 +24,10 @@ class FilterState:
     def __init__(self, parent: FilterState | None = None) -> None:
         self._values: dict[type, object] = {}
         self._parent = parent
+
+    def __iter__(self) -> Iterator[object]:
+        """Return the facts in the order they were first put, those of a parent aside."""
+        return iter(tuple(self._values.values()))
 
     def put(self, value: object) -> None:
         """Leave a fact.

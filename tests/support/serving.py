@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 async def serve(app: ASGIApp) -> AsyncGenerator[tuple[str, int]]:
     """Serve an app until the block ends, lifespan included; yields host and port."""
     listening = socket.create_server(("127.0.0.1", 0))
+    # asyncio does so only where the protocol is named; else each answer waits 40 ms for an ACK
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = Config()
     config.errorlog = None
     config.graceful_timeout = 0.5
