@@ -12,11 +12,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from plano_filters import messages
+from plano_filters.body import ClientLeft, read_body
 from plano_filters.chain import Chain
 from plano_filters.config import Loaded
 from plano_filters.config.show import effective
-from plano_filters.errors import ConfigError, NotFound
+from plano_filters.dialect import error_document
+from plano_filters.errors import ConfigError, GatewayError, NotFound
 from plano_filters.refusal import refuse
+from plano_filters.server.explaining import asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ class Status(Protocol):
         """Load the configuration anew; raise what keeps it from being used."""
         ...
 
+    async def explain(self, request: messages.Request) -> dict[str, Any]:
+        """Say what would be done with a request; raise `GatewayError` if nobody can."""
+        ...
+
 
 def admin_app(status: Status) -> ASGIApp:
     """Return the app of the admin listener."""
@@ -63,6 +71,7 @@ def admin_app(status: Status) -> ASGIApp:
             Route("/-/filters", pages.filters),
             Route("/-/sources", pages.sources),
             Route("/-/reload", pages.reload, methods=["POST"]),
+            Route("/-/explain", pages.explain, methods=["POST"]),
             Mount("/", app=_not_found),
         ]
     )
@@ -115,6 +124,18 @@ class _Pages:
             return JSONResponse({"reloaded": False, "error": str(error)}, status_code=500)
         generation = self._status.current().generation
         return JSONResponse({"reloaded": True, "generation": generation})
+
+    async def explain(self, request: Request) -> Response:
+        head = messages.Request("POST", request.url.path, request.headers.mutablecopy())
+        limits = self._status.current().loaded.document.limits
+        try:
+            body = await read_body(head, request.receive, limits)
+            return JSONResponse(await self._status.explain(asked(body)))
+        except GatewayError as error:
+            document = error_document(error, "chat", "")
+            return JSONResponse(document, status_code=error.status)
+        except ClientLeft:
+            return Response(status_code=400)  # nobody reads it
 
 
 async def _healthz(request: Request) -> Response:

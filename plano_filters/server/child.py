@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import socket
@@ -11,10 +12,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from plano_filters.errors import PayloadTooLarge, Unavailable
+from plano_filters.messages import Request
+from plano_filters.server.explaining import packed
 from plano_filters.server.worker import LONGEST_LINE, Order
 
 RELOAD_SECONDS: Final = 60.0
 """For a worker to load a configuration and start its filters."""
+EXPLAIN_SECONDS: Final = 30.0
+"""For a worker to take a request through its filters."""
+EXPLAIN_BYTES: Final = LONGEST_LINE // 2
+"""Of a body: it is written as base64, and headers go beside it."""
 STABLE_SECONDS: Final = 60.0
 """A worker that has served so long and then ends is restarted at once."""
 LONGEST_DELAY: Final = 30.0
@@ -46,7 +54,9 @@ class Child:
     ) -> None:
         self._process = process
         self._writer = writer
-        self._replies: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        """What is expected of it, by the numbers of the messages."""
         self._listening = asyncio.create_task(self._listen(reader))
         self.ready = asyncio.Event()
         """Set once it serves."""
@@ -85,11 +95,45 @@ class Child:
             RuntimeError: It cannot.
             TimeoutError: It did not answer.
         """
-        self._writer.write(json.dumps({"reload": text}).encode() + b"\n")
-        async with asyncio.timeout(RELOAD_SECONDS):
-            reply = await self._replies.get()
+        reply = await self._ask({"reload": text}, RELOAD_SECONDS)
         if reply["error"] is not None:
             raise RuntimeError(f"worker {self.pid}: {reply['error']}")
+
+    async def explain(self, request: Request) -> dict[str, Any]:
+        """Let it say what it would do with a request.
+
+        Raises:
+            PayloadTooLarge: The request does not go into one message.
+            Unavailable: It has ended, or did not answer.
+        """
+        if len(request.body) > EXPLAIN_BYTES:
+            raise PayloadTooLarge(f"with several workers, {EXPLAIN_BYTES} bytes can be explained")
+        try:
+            reply = await self._ask({"explain": packed(request)}, EXPLAIN_SECONDS)
+        except TimeoutError:
+            raise Unavailable(f"worker {self.pid} did not answer") from None
+        if reply["error"] is not None:
+            raise Unavailable(f"worker {self.pid}: {reply['error']}")
+        explained: dict[str, Any] = reply["explained"]
+        return explained
+
+    async def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send a message and wait for its reply, whatever else is under way.
+
+        Raises:
+            TimeoutError: There was none.
+        """
+        if self._listening.done():
+            return {"error": "it ended"}
+        number = next(self._numbers)
+        reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = reply
+        self._writer.write(json.dumps({**message, "number": number}).encode() + b"\n")
+        try:
+            async with asyncio.timeout(seconds):
+                return await reply
+        finally:
+            del self._waiting[number]
 
     def terminate(self) -> None:
         """Let it drain."""
@@ -102,11 +146,20 @@ class Child:
             self._process.kill()
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        with suppress(ConnectionError):
-            async for line in reader:
-                message = json.loads(line)
-                if message.get("ready"):
-                    self.ready.set()
-                else:
-                    self._replies.put_nowait(message)
-        self._replies.put_nowait({"error": "it ended"})
+        try:
+            with suppress(ConnectionError):
+                async for line in reader:
+                    message = json.loads(line)
+                    if message.get("ready"):
+                        self.ready.set()
+                    else:
+                        self._settle(self._waiting.get(message["number"]), message)
+        finally:
+            for reply in self._waiting.values():
+                self._settle(reply, {"error": "it ended"})
+
+    @staticmethod
+    def _settle(reply: asyncio.Future[dict[str, Any]] | None, message: dict[str, Any]) -> None:
+        """Hand a reply to who waits for it, if anybody still does."""
+        if reply is not None and not reply.done():
+            reply.set_result(message)

@@ -15,8 +15,9 @@ from typing import Any, Final, Protocol
 from plano_filters.app import Service
 from plano_filters.config import Loaded
 from plano_filters.config.document import Listener
-from plano_filters.errors import ConfigError
+from plano_filters.errors import ConfigError, Unavailable
 from plano_filters.guards import Guard
+from plano_filters.messages import Request
 from plano_filters.server.admin import Current, admin_app
 from plano_filters.server.hypercorn import Server
 from plano_filters.server.options import Options, StartError
@@ -138,6 +139,16 @@ class Process:
     def metrics(self) -> tuple[bytes, str]:
         """Return the metrics of this process."""
         return render_metrics(self._service.meter)
+
+    async def explain(self, request: Request) -> dict[str, Any]:
+        """Say what would be done with a request.
+
+        Raises:
+            Unavailable: The filters have not started yet.
+        """
+        if self._state == "starting":
+            raise Unavailable("the gateway is starting")
+        return (await self._service.explain(request)).to_dict()
 
     async def _start_service(self, stack: contextlib.AsyncExitStack) -> None:
         try:

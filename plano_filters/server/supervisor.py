@@ -22,8 +22,9 @@ from prometheus_client.registry import Collector
 from plano_filters.app import check
 from plano_filters.config import Loaded
 from plano_filters.config.document import Listener
-from plano_filters.errors import ConfigError
+from plano_filters.errors import ConfigError, Unavailable
 from plano_filters.guards import Guard
+from plano_filters.messages import Request
 from plano_filters.meter import Meter
 from plano_filters.server.admin import Current, admin_app
 from plano_filters.server.child import STABLE_SECONDS, Child, restart_delay
@@ -137,6 +138,17 @@ class Supervisor:
                 raise
             self._current = Current(loaded, chain, self._current.generation + 1, None)
             self._reloads.labels("done").inc()
+
+    async def explain(self, request: Request) -> dict[str, Any]:
+        """Let a worker say what it would do with a request.
+
+        Raises:
+            Unavailable: None is ready, or it did not answer.
+        """
+        for child in self._running():
+            if child.ready.is_set():
+                return await child.explain(request)
+        raise Unavailable("no worker is ready")
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say whether requests should come here, and the details."""

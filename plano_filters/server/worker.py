@@ -1,14 +1,17 @@
 """One worker of several: a process that serves on its supervisor's sockets.
 
 The supervisor starts `python -m plano_filters.server.worker FD`. On the socket `FD` come lines of
-JSON: first an `Order`, later `{"reload": TEXT}`. The worker answers `{"ready": true}` once and
-`{"error": TEXT or null}` to each reload. The end of the socket is the end of the supervisor.
+JSON: first an `Order`, later numbered messages, `{"number": N, "reload": TEXT}` or `"explain"` with
+a request. The worker says `{"ready": true}` once, and answers each message with its number and an
+`error`, a text or null; an explanation is in `explained`. The end of the socket is the end of the
+supervisor.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -22,9 +25,12 @@ from plano_filters.config import Loaded, load_text
 from plano_filters.config.env import read_dotenv
 from plano_filters.config.unsupported import Compat
 from plano_filters.errors import ConfigError
+from plano_filters.server.explaining import unpacked
 from plano_filters.server.options import Options, StartError
 from plano_filters.server.process import Process, loop_factory
 from plano_filters.telemetry.access_log import configure_logging
+
+log = logging.getLogger(__name__)
 
 LONGEST_LINE: Final = 8 * 1024 * 1024
 """Bytes of one message; a document may have one MiB, and JSON escapes."""
@@ -96,12 +102,25 @@ async def _serve(order: Order, control: socket.socket) -> None:
 async def _obey(
     process: Process, order: Order, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Do what the supervisor says, until it is gone."""
+    """Do what the supervisor says, one after the other, until it is gone."""
     with suppress(ConnectionError):
         async for line in reader:
-            error = await _reload(process, order, json.loads(line)["reload"])
-            _tell(writer, {"error": error})
+            message = json.loads(line)
+            reply = {"number": message["number"], "error": None}
+            if "reload" in message:
+                reply["error"] = await _reload(process, order, message["reload"])
+            else:
+                reply |= await _explain(process, message["explain"])
+            _tell(writer, reply)
     process.stop()
+
+
+async def _explain(process: Process, values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"explained": await process.explain(unpacked(values))}
+    except Exception as error:
+        log.exception("explaining a request failed")
+        return {"error": str(error) or type(error).__name__}
 
 
 async def _reload(process: Process, order: Order, text: str) -> str | None:

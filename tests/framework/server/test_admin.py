@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
 
 from plano_filters.app import check
 from plano_filters.config import Problem, load_text
-from plano_filters.errors import ConfigError
+from plano_filters.errors import ConfigError, GatewayError, Unavailable
+from plano_filters.explain import explain
+from plano_filters.messages import Request
 from plano_filters.server.admin import Current, admin_app
 from tests.framework.server.raw import Answer, get, serving
 
@@ -41,6 +44,11 @@ class Status:
     async def reload(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+    async def explain(self, request: Request) -> dict[str, Any]:
+        if isinstance(self.failure, GatewayError):
+            raise self.failure
+        return (await explain(self.now.chain, request)).to_dict()
 
 
 async def ask(status: Status, path: str, method: str = "GET") -> Answer:
@@ -123,6 +131,69 @@ async def test_a_reload_that_fails_says_why(failure: Exception, status: int) -> 
     assert answer.status == status
     assert answer.json["reloaded"] is False
     assert b"no such key" in answer.body
+
+
+CHAT = {"model": "fast", "messages": [{"role": "user", "content": "very-private"}]}
+
+
+async def post(status: Status, body: bytes) -> Answer:
+    head = (
+        f"POST /-/explain HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {len(body)}"
+    )
+    async with status.now.chain.lifespan(), serving(admin_app(status)) as listening:
+        return await listening.ask(f"{head}\r\n\r\n".encode() + body)
+
+
+async def test_a_request_is_explained_by_the_chain_that_serves() -> None:
+    """A chat body as it is, or with a path and headers; no prompt and no secret comes back."""
+    bare = await post(Status(), json.dumps(CHAT).encode())
+    headers = {"x-plano-fallback": "off", "authorization": "Bearer very-secret"}
+    asked = {"path": "/routing/v1/responses", "headers": headers, "body": {"input": "hi"}}
+    whole = await post(Status(), json.dumps(asked).encode())
+
+    assert (bare.status, whole.status) == (200, 200)
+    assert bare.json["verdict"]["models"] == ["mock/fast"]
+    assert [step["filter"] for step in bare.json["steps"]] == [
+        "alias", "affinity", "classify", "rerank",
+    ]  # fmt: skip
+    assert whole.json["path"] == "/routing/v1/responses"
+    assert "the request says so" in whole.json["steps"][0]["decisions"][0]["text"]
+    assert b"very-" not in bare.body + whole.body
+
+
+async def test_a_request_that_would_be_refused_is_explained_too() -> None:
+    """That is what one asks for; only what cannot be read is a 400."""
+    unknown = await post(Status(), json.dumps({**CHAT, "model": "slow"}).encode())
+    broken = await post(Status(), b"{")
+
+    assert (unknown.status, unknown.json["verdict"]["code"]) == (200, "model_not_found")
+    assert (broken.status, broken.json["verdict"]["code"]) == (200, "invalid_json")
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"body": {}, "path": 5}, "path"),
+        ({"body": {}, "headers": []}, "headers"),
+        ({"body": {}, "headers": {"x": 5}}, "headers"),
+        ({"body": {}, "headers": {"x": "a\nb"}}, "headers"),
+    ],
+)
+async def test_what_cannot_be_a_request_is_refused(asked: dict[str, Any], param: str) -> None:
+    """The answer says which part is wrong."""
+    answer = await post(Status(), json.dumps(asked).encode())
+
+    assert (answer.status, answer.json["error"]["param"]) == (400, param)
+
+
+async def test_nothing_is_explained_before_the_start_or_beyond_the_limit() -> None:
+    """A request has the same limit here as where it is served."""
+    starting = Status()
+    starting.failure = Unavailable("the gateway is starting")
+    large = await post(Status(), b"x" * (Status().now.loaded.document.limits.body + 1))
+
+    assert (await post(starting, b"{}")).status == 503
+    assert large.status == 413
 
 
 async def test_other_paths_are_not_there() -> None:

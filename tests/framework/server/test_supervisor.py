@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 from pathlib import Path
@@ -143,3 +144,21 @@ async def test_a_second_signal_ends_every_worker(tmp_path: Path) -> None:
         for pid in workers:
             await gone(pid)
         answer.close()
+
+
+async def test_a_worker_explains_for_its_supervisor(tmp_path: Path) -> None:
+    """Many questions at once get their own answers; one that is too large is refused."""
+    async with running(tmp_path, *TWO) as gateway, aiohttp.ClientSession() as client:
+
+        async def explained(model: str) -> tuple[str, list[str]]:
+            body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+            async with client.post(f"{gateway.admin}/-/explain", json=body) as answer:
+                found = await answer.json()
+            return found["requested"], found["verdict"]["models"]
+
+        found = await asyncio.gather(*(explained(f"mock/m{number}") for number in range(8)))
+        large = io.BytesIO(b'{"input": "%b"}' % (b"x" * 5_000_000))
+        async with client.post(f"{gateway.admin}/-/explain", data=large) as answer:
+            assert answer.status == 413
+
+    assert [requested for requested, _ in found] == [f"mock/m{number}" for number in range(8)]
