@@ -203,7 +203,7 @@ def _fact_changes(before: Mapping[str, object], exchange: Exchange) -> list[Chan
     for name, now in after.items():
         if name not in before:
             found.append(Change("fact", name, "added", None, _shown(now)))
-        elif before[name] is not now:
+        elif before[name] != now:
             found.append(Change("fact", name, "changed", _shown(before[name]), _shown(now)))
     return [*found, *(_gone(name, before[name]) for name in before if name not in after)]
 
