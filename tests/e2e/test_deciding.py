@@ -204,6 +204,31 @@ async def test_log_and_metrics_tell_decisions_from_answers(stand: Stand) -> None
     assert 'gen_ai_request_model=""' not in metrics
 
 
+async def test_a_running_gateway_explains_by_its_own_pins(stand: Stand) -> None:
+    """It reads them and makes none; nothing of the key or the prompt comes back."""
+
+    async def explained(session: str) -> Any:
+        asked = {
+            "headers": {"authorization": f"Bearer {KEY}", "x-model-affinity": session},
+            "body": {"messages": [{"role": "user", "content": CODE}]},
+        }
+        answer = await stand.http.post(f"{stand.gateway.admin_url}/-/explain", json=asked)
+        assert answer.status_code == 200, answer.text
+        assert KEY not in answer.text
+        assert CODE not in answer.text
+        return answer.json()["verdict"]
+
+    await stand.post(HELLO, CHAT, headers={"x-model-affinity": "explained"}, model="plain")
+    asked = len(stand.provider.requests)
+    held = await explained("explained")
+    fresh, again = await explained("never seen"), await explained("never seen")
+
+    assert (held["models"][0], held["pinned"]) == ("openai/plain", True)
+    assert (fresh["models"][0], fresh["pinned"]) == ("openai/coder", False)
+    assert again == fresh
+    assert len(stand.provider.requests) == asked
+
+
 async def test_a_reload_changes_what_is_decided(stand: Stand) -> None:
     """Both endpoints are served by one chain."""
     before = (await stand.post(CODE)).json()["models"]

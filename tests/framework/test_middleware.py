@@ -75,6 +75,7 @@ def wrapped(guard: Guard) -> FilterChainMiddleware:
 
     routes = [
         Route("/v1/chat/completions", echo, methods=["POST"]),
+        Route("/routing/v1/chat/completions", echo, methods=["POST"]),
         Route("/stream", stream),
         Route("/fail", fail),
         Route("/secret", fail),
@@ -117,6 +118,15 @@ async def test_what_the_app_answers_to_unknown_paths_stands() -> None:
         status, headers, _ = await ask(address, get("/nowhere"))
 
     assert (status, headers["x-guarded"]) == (404, "yes")
+
+
+async def test_a_path_of_the_app_is_never_a_decision() -> None:
+    """Whatever it is called, the app answers it."""
+    request = post(b'{"model":"m"}').replace(b"/v1/", b"/routing/v1/", 1)
+    async with serve(wrapped(Guard())) as address:
+        status, _, body = await ask(address, request)
+
+    assert (status, json.loads(body.split(b"\r\n")[1])["got"]) == (200, {"model": "renamed"})
 
 
 async def test_a_client_that_leaves_cancels_the_app() -> None:

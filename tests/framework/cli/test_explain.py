@@ -28,6 +28,18 @@ routing_preferences:
     models: [anthropic/claude-haiku-4-5]
 filters: [alias, affinity, {classify: {deadline: 60s}}, rerank, upstream]
 """
+NEVER_STARTS = """\
+from contextlib import asynccontextmanager
+
+from plano_filters import Filter, FilterConfig
+
+
+class NeverStarts(Filter[FilterConfig]):
+    @asynccontextmanager
+    async def lifespan(self):
+        raise RuntimeError("no licence")
+        yield
+"""
 PROMPT = "Write a Python function that sorts a list of numbers."
 
 
@@ -146,3 +158,18 @@ def test_a_wrong_configuration_is_located(file: Path) -> None:
     assert isinstance(result.exception, ConfigError)
     assert f"{file}:14:" in str(result.exception)
     assert 'did you mean "alias"?' in str(result.exception)
+
+
+def test_a_filter_that_does_not_start_has_status_1(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reason is told, without a traceback."""
+    (tmp_path / "never_starts.py").write_text(NEVER_STARTS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file.write_text(
+        TEXT.replace("[alias,", '["never_starts:NeverStarts", alias,'), encoding="utf-8"
+    )
+    result = call("x", "--config", file)
+
+    assert result.exit_code == 1
+    assert result.stderr == "error: the gateway cannot start: no licence\n"
