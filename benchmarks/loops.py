@@ -131,7 +131,7 @@ class Providers:
         self.kept[session, model] = now, call.tokens
         quote = self.prices.rates(model)
         assert quote is not None
-        rates = quote.rates
+        rates = quote.rates.at(call.tokens)
         cheap = rates.input * 0.1 if rates.cache_read is None else rates.cache_read
         tally.usd += (cached * cheap + (call.tokens - cached) * rates.input) / 1e6
         tally.calls += 1

@@ -16,6 +16,7 @@ from plano_builtin_filters.affinity.store import Failure, Found, Store
 from plano_builtin_filters.affinity.switching import Switching, Turn
 from plano_filters import (
     Candidates,
+    Cost,
     Decided,
     Exchange,
     FactoryContext,
@@ -145,13 +146,14 @@ class Affinity(Filter[AffinityConfig]):
 
     async def on_complete(self, exchange: Exchange, outcome: Outcome) -> None:
         session, kept = exchange.state.get(Session), exchange.state.get(Kept)
-        usage = exchange.state.get(Usage)
+        usage, cost = exchange.state.get(Usage), exchange.state.get(Cost)
         if session is None or kept is None or usage is None:
             return
         # read again: the session may have gone on while the answer was streamed
         found = await self._get(session)
         if isinstance(found.record, Binding):
-            learned = budget.learn(found.record, kept.model, usage.input_tokens, None)
+            usd = None if cost is None else cost.usd
+            learned = budget.learn(found.record, kept.model, usage.input_tokens, usd)
             await self._put(session, learned)
 
     async def _hold(self, exchange: Exchange, session: Session, found: Found) -> str:

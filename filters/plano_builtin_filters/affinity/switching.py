@@ -138,7 +138,7 @@ class Switching:
         discount = turn.budget.cache_read_discount
 
         def price(model: str) -> Price | None:
-            return self._price(model, discount)
+            return self._price(model, tokens, discount)
 
         binding = budget.accrue(binding, tokens, price)
         cap = turn.budget.max_switch_spend_pct
@@ -202,13 +202,13 @@ class Switching:
             without = f"{candidate} ({route.name if route else 'none'})"
             exchange.span.set_attribute(names.COUNTERFACTUAL, without)
 
-    def _price(self, model: str, discount: float) -> Price | None:
+    def _price(self, model: str, tokens: int, discount: float) -> Price | None:
         if self._book is None:
             raise RuntimeError("the lifespan of the prices was not entered")
         quote = self._book.rates(model)
         if quote is None:
             return None
-        rates = quote.rates
+        rates = quote.rates.at(tokens)
         published = rates.cache_read
         return Price(rates.input, rates.input * discount if published is None else published)
 

@@ -12,6 +12,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from plano_builtin_filters.affinity import Affinity, AffinityConfig
 from plano_filters import (
     Candidates,
+    Cost,
     Decided,
     Exchange,
     FactoryContext,
@@ -106,6 +107,7 @@ class Serve(TerminalFilter[FilterConfig]):
                 exchange.state.put(Served(model, model.partition("/")[0]))
                 if self.tokens is not None:
                     exchange.state.put(Usage(self.tokens, 10))
+                    exchange.state.put(Cost(0.25, "test", None))
                 return Response.from_json({"model": model})
         raise UpstreamFailed("none answered")
 

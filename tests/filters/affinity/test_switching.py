@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 
+from plano_builtin_filters.affinity import records
 from plano_builtin_filters.affinity.switching import read_cap
 from plano_filters import Candidates, Pin, Route, SessionInfo
 from plano_filters.prices import Rates
+from plano_filters.prices.rates import Tier
 from plano_filters.shared import Shared
 from plano_filters.testing import FakeClock
 from tests.filters.affinity.stand import (
@@ -23,6 +25,7 @@ from tests.filters.affinity.stand import (
     Gate,
     gate,
 )
+from tests.support.redis import redis_server
 
 RATES = {GPT: Rates(10, 30, cache_read=1), CLAUDE: Rates(4, 20)}
 """100 000 tokens from GPT's cache cost 0.1 USD, to let Claude read them 0.4. Llama has no price."""
@@ -385,6 +388,33 @@ async def test_tokens_are_the_providers_and_until_then_an_estimate() -> None:
             await chain.routed(CLAUDE, body=body)
             found.append(chain.seen[-1].decisions[1].data["tokens"])
         assert found == [501, 501, 777]
+
+
+async def test_long_prompts_are_weighed_at_their_own_rates() -> None:
+    """A model may charge more above so many tokens; here that makes a change cost something."""
+    long = Rates(4, 20, long=(Tier(200_000, Rates(8, 40)),))
+    rates = {GPT: Rates(5, 30, cache_read=5), CLAUDE: long}
+    for tokens, reason in ((TOKENS, "free"), (3 * TOKENS, "over_cap")):
+        async with gate(budget(0), rates=rates) as chain:
+            chain.serve.tokens = tokens
+            await chain.routed(GPT)
+            await chain.routed(CLAUDE)
+            assert chain.seen[-1].decisions[1].data["reason"] == reason
+
+
+async def test_what_a_session_has_cost() -> None:
+    """Each answer adds its cost at its end, also after the session has moved."""
+    async with redis_server() as redis:
+        cache = f", session_cache: {{type: redis, url: '{redis.url}'}}"
+        async with gate(budget(100, cache), rates=RATES, deadline=1.0) as chain:
+            await begun(chain)
+            for _ in range(3):
+                await chain.routed(CLAUDE)
+            record = records.decode(await redis.call("GET", "plano:affinity:s#auto"))
+
+    assert isinstance(record, records.Binding)
+    assert (record.anchor_model, record.session_cost_usd) == (CLAUDE, 1.0)
+    assert (record.cached_tokens, record.switches) == (TOKENS, 1)
 
 
 async def test_an_error_binds_nothing() -> None:
