@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -24,6 +25,8 @@ _END: Final = b"\x1f"
 FOLDED: Final = 8192
 """Bytes of a text that go into the hash one by one, at 0.1 us each; of a longer text the rest goes
 in as a digest, so that an agent's 80 kB of instructions do not hold up everybody's streams."""
+REMEMBERED: Final = 256
+"""Texts whose hash is remembered, 8 kB each at most: agents send the same ones with each call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,12 @@ def _hash(*texts: str) -> str:
         raw = text.encode("utf-8", "surrogatepass")
         rest = raw[FOLDED:]
         digest = blake2b(rest, digest_size=16).digest() if rest else b""
-        for byte in raw[:FOLDED] + digest + _END:
-            state = ((state ^ byte) * _PRIME) & _MASK
+        state = _absorb(state, raw[:FOLDED] + digest + _END)
     return f"{state:016x}"
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _absorb(state: int, chunk: bytes) -> int:
+    for byte in chunk:
+        state = ((state ^ byte) * _PRIME) & _MASK
+    return state
