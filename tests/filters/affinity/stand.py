@@ -181,9 +181,10 @@ async def gate(
     shared: Shared | None = None,
     head: str = HEAD,
     rates: Mapping[str, Rates] | None = None,
+    last: bool = False,
     **config: Any,
 ) -> AsyncGenerator[Gate]:
-    """Build and start a chain."""
+    """Build and start a chain; `affinity` stands first in it, or behind the router."""
     document = load_text(f"{head}{more}\n", env={}).document
     meter = Meter()
     shared = shared or Shared()
@@ -196,6 +197,8 @@ async def gate(
         link(choose, id="choose", name="choose"),
         link(serve, id="serve", name="serve"),
     ]
+    if last:
+        links[:2] = links[1::-1]
     chain = Chain(links)
     async with AsyncExitStack() as stack:
         if rates is not None:

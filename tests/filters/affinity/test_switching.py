@@ -88,6 +88,15 @@ async def test_a_session_follows_its_route_when_it_has_saved_enough() -> None:
         assert chain.count("plano_affinity_lookups", result="warm") == 4
 
 
+async def test_it_does_not_matter_where_the_filter_stands() -> None:
+    """Behind the router it weighs the same, with the same route at the end."""
+    async with gate(budget(100), rates=RATES, last=True) as chain:
+        await begun(chain, route="code")
+        found = [(await chain.routed(CLAUDE, "chat"), *facts(chain)) for _ in range(3)]
+        kept = (GPT, "code", True, False)
+        assert found == [kept, kept, (CLAUDE, "chat", True, True)]
+
+
 async def test_what_the_decision_says_for_machines() -> None:
     """Every number that went into it."""
     async with gate(budget(100), rates=RATES) as chain:
