@@ -20,7 +20,7 @@ from plano_filters.config.problems import Report
 from plano_filters.filter import Filter, FilterConfig
 
 GROUP: Final = "plano_filters.filters"
-HOOKS: Final = ("on_request", "on_response", "on_complete")
+HOOKS: Final = ("on_request", "on_forward", "on_response", "on_complete")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from plano_filters.dialect import operation_for
 from plano_filters.errors import ConfigError
 from plano_filters.exchange import Exchange, Outcome
 from plano_filters.messages import Request
-from plano_filters.registry import Registry
+from plano_filters.registry import HOOKS, Registry
 
 PATH: Final = "/v1/chat/completions"
 BODY: Final = b'{"model":"mock/fast","messages":[{"role":"user","content":"Write a haiku."}]}'
@@ -190,6 +190,5 @@ def _traced(entry: Link, wanted: str, peaks: dict[str, list[int]]) -> Link:
 
         return measured
 
-    hooks: Iterable[str] = ("on_request", "on_response", "on_complete")
-    changed = {h: traced(h, call) for h in hooks if (call := getattr(entry, h)) is not None}
+    changed = {h: traced(h, call) for h in HOOKS if (call := getattr(entry, h)) is not None}
     return replace(entry, **changed)  # type: ignore[arg-type]  # names of hooks

@@ -41,6 +41,9 @@ class Row:
         return "; ".join(text for text in (needs, leaves) if text)
 
 
+MARKS: Final = {"on_request": "v", "on_forward": ">", "on_response": "^", "on_complete": "o"}
+
+
 def as_text(rows: Sequence[Row], source: str, sinks: Sequence[str]) -> str:
     """Draw with letters."""
     width = max(len(row.id) + 2 * row.depth for row in rows)
@@ -48,14 +51,11 @@ def as_text(rows: Sequence[Row], source: str, sinks: Sequence[str]) -> str:
     for row in rows:
         indent = "    " * row.depth
         name = f"{row.id:<{width - 2 * row.depth}}"
-        marks = "".join(
-            letter if hook in row.hooks else "."
-            for hook, letter in (("on_request", "v"), ("on_response", "^"), ("on_complete", "o"))
-        )
+        marks = "".join(letter if hook in row.hooks else "." for hook, letter in MARKS.items())
         tail = "; ".join(text for text in (row.facts, *row.envelope) if text)
         lines.append(f"{'  |' if row.depth else '  +'}-{indent} {name}  {marks}  {tail}".rstrip())
     lines += ["  |", *(f"  +-> {sink}" for sink in sinks)]
-    lines += ["", "v sees the request, ^ the response on its way back, o the end"]
+    lines += ["", "v sees the request, > settles it, ^ the response on its way back, o the end"]
     return "\n".join(lines)
 
 

@@ -47,8 +47,8 @@ def test_the_way_of_a_request_is_drawn_with_letters(document: Path) -> None:
     places = [lines.index(line) for name in ("alias", "affinity", "upstream", "stamper")
               for line in lines if f" {name} " in line]  # fmt: skip
     assert places == sorted(places)
-    assert "v..  leaves Candidates" in lines[places[0]]
-    assert "v^.  needs Candidates; timeout 1 s; on error: skip" in lines[places[1]]
+    assert "v...  leaves Candidates" in lines[places[0]]
+    assert "v>^o  needs Candidates; timeout 1 s; on error: skip" in lines[places[1]]
     assert lines[places[3]].startswith("  |-    ")
     assert "  +-> mock/smart" in lines
 
