@@ -216,6 +216,30 @@ async def test_planos_key_is_the_key() -> None:
         assert await chain.ask("implicit:0cce9d8ce93e9820", headers={"x-tenant": "acme"}) == LLAMA
 
 
+async def test_a_decision_pins_as_an_answer_does() -> None:
+    """Both ways: the endpoint that only decides is held to a pin, and makes one."""
+    path = "/routing/v1/chat/completions"
+    async with gate() as chain:
+        assert await chain.ask("one", models=(CLAUDE,), path=path) == CLAUDE
+        assert await chain.ask("one") == CLAUDE
+        assert await chain.ask("two", models=(LLAMA,)) == LLAMA
+        assert await chain.ask("two", path=path) == LLAMA
+        assert chain.seen[-1].state[SessionInfo] == SessionInfo("two", pinned=True)
+        assert await chain.ask("three", models=(), requested="unknown", path=path) == "200"
+        assert chain.said == ["no pin yet"]
+
+
+async def test_an_explanation_drops_no_pin() -> None:
+    """One that does not fit is told, and stays where it is."""
+    shared, gone = Shared(), HEAD.replace(f"  - {{model: {CLAUDE}, access_key: sk-aaaaaaaa}}\n", "")
+    async with gate(shared=shared) as old:
+        await old.ask(models=(CLAUDE,))
+        async with gate(shared=shared, head=gone) as new:
+            await new.ask(models=(GPT,), dry_run=True)
+            assert new.said[0] == f"pin dropped: {CLAUDE} is not declared"
+        assert await old.ask(models=(GPT,)) == CLAUDE
+
+
 async def test_turns_of_the_user_are_routed_and_tool_results_held() -> None:
     """With `route_on_user_only`; each answer makes the pin last longer."""
     clock = FakeClock()
