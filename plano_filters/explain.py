@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from plano_filters.body import check
 from plano_filters.chain import Chain, Link
+from plano_filters.changes import Before, Change
 from plano_filters.deciding import ID, ranked
 from plano_filters.dialect import operation_for
 from plano_filters.errors import GatewayError
@@ -21,21 +22,7 @@ from plano_filters.messages import MutableHeaders, Request, Response
 from plano_filters.refusal import request_id
 
 DEFAULT_PATH: Final = "/v1/chat/completions"
-_MISSING: Final = object()
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing that a filter changed, by name. Values only of what chooses a model."""
-
-    kind: Literal["fact", "field", "header", "request"]
-    """`field`: of the body's JSON object."""
-    name: str
-    how: Literal["added", "changed", "removed"]
-    before: object = None
-    """JSON value of a fact that may be shown; None for what was not there, or is not shown."""
-    after: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,91 +167,16 @@ class _Watch:
         self, hook: Callable[[Exchange], Awaitable[T]]
     ) -> Callable[[Exchange], Awaitable[T]]:
         async def call(exchange: Exchange) -> T:
-            facts, request, told = _facts(exchange), exchange.request.copy(), exchange.decisions[:]
+            before, told = Before(exchange), len(exchange.decisions)
             began = time.perf_counter()
             try:
                 return await hook(exchange)
             finally:
                 seconds = time.perf_counter() - began
-                changes = (*_fact_changes(facts, exchange), *_request_changes(request, exchange))
-                self._seen.append((seconds, tuple(exchange.decisions[len(told) :]), changes))
+                decisions = tuple(exchange.decisions[told:])
+                self._seen.append((seconds, decisions, tuple(before.changes())))
 
         return call
-
-
-def _facts(exchange: Exchange) -> dict[str, object]:
-    return {type(one).__name__: one for one in exchange.state}
-
-
-def _fact_changes(before: Mapping[str, object], exchange: Exchange) -> list[Change]:
-    """Say what became of the facts. What a filter of anyone's leaves is named, but not shown."""
-    found: list[Change] = []
-    after = _facts(exchange)
-    for name, now in after.items():
-        if name not in before:
-            found.append(Change("fact", name, "added", None, _shown(now)))
-        elif before[name] != now:
-            found.append(Change("fact", name, "changed", _shown(before[name]), _shown(now)))
-    return [*found, *(_gone(name, before[name]) for name in before if name not in after)]
-
-
-def _gone(name: str, fact: object) -> Change:
-    return Change("fact", name, "removed", _shown(fact))
-
-
-def _shown(fact: object) -> object:
-    match fact:
-        case Candidates(models=models):
-            return list(models)
-        case Route(name=name, confidence=confidence):
-            return {"name": name, "confidence": confidence}
-        case Pin(model=model, route=route):
-            return {"model": model, "route": route}
-        case _:
-            return None
-
-
-def _request_changes(before: Request, exchange: Exchange) -> list[Change]:
-    """Say what of the request was edited, by name alone: values may be prompts or credentials."""
-    now = exchange.request
-    fields = _differences("field", _payload(before), _payload(now))
-    if before.body != now.body and not fields:
-        fields = [Change("request", "body", "changed")]
-    lines = [
-        Change("request", name, "changed")
-        for name in ("method", "path", "query")
-        if getattr(before, name) != getattr(now, name)
-    ]
-    return [*lines, *_differences("header", _headers(before), _headers(now)), *fields]
-
-
-def _differences(
-    kind: Literal["field", "header"], before: Mapping[str, object], now: Mapping[str, object]
-) -> list[Change]:
-    found: list[Change] = []
-    for name in dict.fromkeys([*before, *now]):
-        old, new = before.get(name, _MISSING), now.get(name, _MISSING)
-        if old is _MISSING:
-            found.append(Change(kind, name, "added"))
-        elif new is _MISSING:
-            found.append(Change(kind, name, "removed"))
-        elif old != new:
-            found.append(Change(kind, name, "changed"))
-    return found
-
-
-def _payload(request: Request) -> Mapping[str, object]:
-    try:
-        return request.payload
-    except GatewayError:  # a filter left what is no JSON object
-        return {}
-
-
-def _headers(request: Request) -> Mapping[str, object]:
-    found: dict[str, list[str]] = {}
-    for name, value in request.headers.items():
-        found.setdefault(name, []).append(value)
-    return found
 
 
 def _verdict(exchange: Exchange, response: Response, last: str) -> Verdict:

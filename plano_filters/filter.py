@@ -106,7 +106,10 @@ class Filter(Generic[ConfigT]):
         yield
 
     async def on_request(self, exchange: Exchange) -> Response | None:
-        """See the request. A returned `Response` answers it, and later filters never see it."""
+        """See the request. A returned `Response` answers it, and later filters never see it.
+
+        While `exchange.dry_run` is set, store, spend and tell nothing.
+        """
 
     async def on_forward(self, exchange: Exchange) -> None:
         """See the request once more when every filter let it pass, right before it is answered.

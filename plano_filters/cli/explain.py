@@ -12,11 +12,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from plano_filters.app import Service
+from plano_filters.changes import Change
 from plano_filters.cli.app import app
 from plano_filters.cli.serve import CompatOption, Json, as_json, read
 from plano_filters.config import Loaded
 from plano_filters.dialect import operation_for
-from plano_filters.explain import DEFAULT_PATH, Change, Explanation, Step, request_of
+from plano_filters.explain import DEFAULT_PATH, Explanation, Step, request_of
 from plano_filters.messages import Request
 
 _SIGNS: Final = {"added": "+", "changed": "~", "removed": "-"}
@@ -164,6 +165,8 @@ def _verdict(found: Explanation) -> Iterator[str]:
     if verdict.result == "answered":
         yield f"answered   by {verdict.by}, {verdict.status}"
         return
+    if operation_for(found.path, {}).deciding:
+        yield f"would say  {', '.join(verdict.decision)}"
     first, *others = verdict.models or ("no model of this gateway",)
     yield f"would ask  {first}" + (f", then {', '.join(others)}" if others else "")
     if verdict.route is not None:

@@ -100,6 +100,18 @@ def test_a_text_is_written_in_the_dialect_of_the_path(file: Path, path: str) -> 
     assert found["verdict"]["route"] == ("creative writing" if "messages" in path else None)
 
 
+def test_a_decision_may_be_none(file: Path) -> None:
+    """What the decision endpoint would say stands beside whom the gateway would ask."""
+    options = ("--config", file, "--path", "/routing/v1/chat/completions")
+    known = call("Hello there!", *options).stdout.splitlines()
+    foreign = call("Hello there!", *options, "--model", "my-own").stdout.splitlines()
+
+    assert "would say  none" in known
+    assert any(line.startswith("would ask  openai/gpt-4o, then ") for line in known)
+    assert "would say  none" in foreign
+    assert "would ask  no model of this gateway" in foreign
+
+
 def test_a_body_comes_from_a_file_or_from_stdin(file: Path, tmp_path: Path) -> None:
     """With headers, and with another model if one is given."""
     body = json.dumps({"model": "x", "messages": [], "routing_preferences": []})
