@@ -157,3 +157,27 @@ async def test_a_budget_outlives_redis() -> None:
         assert served == [POET, TRANSLATOR, TRANSLATOR]
         assert model == POET
         assert said[-1].startswith(f"pinned to {POET} here only: redis, ")
+
+
+async def test_a_decision_is_under_the_budget_too() -> None:
+    """The endpoint that only decides says whether a session was warm, and whether it moved."""
+    async with redis_server() as redis, standing(redis, 1) as stand:
+        found = []
+        for prompt in (POEM, TRANSLATE, TRANSLATE):
+            answer = await stand.http.post(
+                f"{stand.gateways[0].url}/routing/v1/chat/completions",
+                json={"model": "auto", "messages": [{"role": "user", "content": prompt}]},
+                headers={"x-model-affinity": "s"},
+            )
+            told = answer.json()
+            found.append((told["models"][0], told["route"], told["pinned"], told["switched"]))
+            assert told["session_id"] == "s"
+        served, _, said = await stand.ask(TRANSLATE)
+
+        assert found == [
+            (POET, "poems", False, False),
+            (POET, "poems", True, False),
+            (TRANSLATOR, "translation", True, True),
+        ]
+        assert stand.poet.requests == []
+        assert (served, said[0]) == (TRANSLATOR, f"warm session, was at {TRANSLATOR}")

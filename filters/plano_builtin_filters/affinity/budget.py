@@ -116,6 +116,21 @@ def judge(
     return Verdict("within_cap" if within else "over_cap", cost, ceiling)
 
 
+def turning_point(binding: Binding, verdict: Verdict) -> float | None:
+    """Return the budget, per cent, from which on a change is within it.
+
+    None if no budget counts, or none is large enough.
+
+    Args:
+        binding: The session, its baseline brought forward.
+        verdict: Whether it follows.
+    """
+    if verdict.ceiling is None or verdict.cost is None or binding.baseline_usd <= 0:
+        return None
+    point = 100 * (binding.switch_spend_usd + verdict.cost) / binding.baseline_usd
+    return point if point <= 100 else None
+
+
 def _cached(binding: Binding, model: str, now: float) -> int:
     """Return the tokens that a model still has of a session that left it."""
     kept = [one for one in binding.history if one.model == model and now - one.last_used <= WARM]

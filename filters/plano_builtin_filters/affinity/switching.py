@@ -196,7 +196,11 @@ class Switching:
             "spend_usd": binding.switch_spend_usd,
             "baseline_usd": binding.baseline_usd,
         }
-        exchange.decide(told(binding, candidate, verdict), **data)
+        exchange.decide(
+            told(binding, candidate, verdict),
+            otherwise=otherwise(binding, candidate, verdict),
+            **data,
+        )
         if not verdict.allowed and exchange.state[Turn].budget.record_counterfactual:
             route = exchange.state.get(Route)
             without = f"{candidate} ({route.name if route else 'none'})"
@@ -237,3 +241,18 @@ def told(binding: Binding, candidate: str, verdict: Verdict) -> str:
     if verdict.allowed:
         return f"{moves} for {cost:.6f} USD; {spent}"
     return f"kept at {anchor}: moving to {candidate} would cost {cost:.6f} USD; {spent}"
+
+
+def otherwise(binding: Binding, candidate: str, verdict: Verdict) -> list[str]:
+    """Say what would have changed a verdict."""
+    anchor, point = binding.anchor_model, budget.turning_point(binding, verdict)
+    if verdict.reason == "no_pricing":
+        return [f"weighed with the prices of {anchor} and {candidate}"]
+    found = []
+    if point is not None and verdict.allowed:
+        found.append(f"kept at {anchor} with max_switch_spend_pct below {point:.1f}")
+    elif point is not None:
+        found.append(f"moves to {candidate} with max_switch_spend_pct from {point:.1f} on")
+    if verdict.reason == "over_cap":
+        found.append(f"moves to {candidate} after {budget.WARM:.0f} s without a request")
+    return found

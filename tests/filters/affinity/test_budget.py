@@ -118,6 +118,28 @@ def test_whether_a_session_follows(
     assert verdict.charge == (pytest.approx(cost) if reason == "within_cap" else 0.0)
 
 
+@pytest.mark.parametrize(
+    ("verdict", "baseline", "spent", "point"),
+    [
+        (judged(C, baseline=1.2), 1.2, 0.0, 25.0),  # 0.3 of 1.2
+        (judged(C, baseline=2.0, spent=0.21), 2.0, 0.21, 25.5),
+        (judged(C, baseline=0.2), 0.2, 0.0, None),  # more than all of it
+        (judged(C, baseline=0.0), 0.0, 0.0, None),
+        (judged(A), 1.0, 0.0, None),
+        (judged(FREE), 1.0, 0.0, None),
+        (judged(UNKNOWN), 1.0, 0.0, None),
+    ],
+)
+def test_the_budget_from_which_on_a_session_follows(
+    verdict: Verdict, baseline: float, spent: float, point: float | None
+) -> None:
+    """There is one where the budget decides, and it is large enough."""
+    binding = replace(WARM, baseline_usd=baseline, switch_spend_usd=spent)
+    found = budget.turning_point(binding, verdict)
+
+    assert found == (None if point is None else pytest.approx(point))
+
+
 SPENT = replace(
     WARM, baseline_usd=1.0, switch_spend_usd=0.5, switches=3, session_cost_usd=2.0,
     history=(Visit(C, NOW, 5),),

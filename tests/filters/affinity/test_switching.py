@@ -110,6 +110,29 @@ async def test_what_the_decision_says_for_machines() -> None:
         }  # fmt: skip
 
 
+async def test_what_would_have_changed_it() -> None:
+    """A budget that is large enough, or small enough, time, or a price."""
+    later = f"moves to {CLAUDE} after 300 s without a request"
+    async with gate(budget(50), rates=RATES) as chain:
+        await begun(chain)
+        said = []
+        for model in (CLAUDE, *(GPT for _ in range(3)), CLAUDE, *(GPT for _ in range(2))):
+            await chain.routed(model)
+            said.append(chain.seen[-1].decisions[1].otherwise)
+        assert said[0] == (later,)  # no budget is: it has saved 0.1 USD
+        assert said[4] == (f"moves to {CLAUDE} with max_switch_spend_pct from 60.0 on", later)
+        assert await chain.routed(CLAUDE) == CLAUDE
+        assert chain.seen[-1].decisions[1].otherwise == (
+            f"kept at {GPT} with max_switch_spend_pct below 37.5",
+        )
+        await chain.routed(CLAUDE)
+        assert not chain.seen[-1].decisions[1].otherwise
+        await chain.routed(LLAMA)
+        assert chain.seen[-1].decisions[1].otherwise == (
+            f"weighed with the prices of {CLAUDE} and {LLAMA}",
+        )
+
+
 async def test_a_session_that_was_not_routed_has_no_route() -> None:
     """Nor does it get that of the model it is kept from."""
     async with gate(budget(0), rates=RATES) as chain:
