@@ -181,3 +181,26 @@ async def test_a_decision_is_under_the_budget_too() -> None:
         ]
         assert stand.poet.requests == []
         assert (served, said[0]) == (TRANSLATOR, f"warm session, was at {TRANSLATOR}")
+
+
+async def test_an_explanation_spends_nothing_and_is_true() -> None:
+    """However often it is asked for, and until the session really moves."""
+    async with redis_server() as redis, standing(redis, 1) as stand:
+        await stand.ask(POEM)
+        for _ in range(3):
+            question = {
+                "path": "/v1/chat/completions",
+                "headers": {"x-model-affinity": "s"},
+                "body": {"model": "auto", "messages": [{"role": "user", "content": TRANSLATE}]},
+            }
+            for _ in range(2):
+                url = f"{stand.gateways[0].admin_url}/-/explain"
+                explained = (await stand.http.post(url, json=question)).json()
+            steps = [one for one in explained["steps"] if one["filter"] == "affinity"]
+            told = [decision["text"] for one in steps for decision in one["decisions"]]
+            model, route, said = await stand.ask(TRANSLATE)
+
+            assert explained["verdict"]["models"][0] == model
+            assert explained["verdict"]["route"] == route
+            assert told == said[: len(told)]
+        assert model == TRANSLATOR
