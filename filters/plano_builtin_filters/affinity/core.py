@@ -79,6 +79,7 @@ def hold(state: FilterState, pin: Pin) -> None:
         state: Facts of the exchange; takes the pin.
         pin: The model, and the route that it was found by.
     """
+    state.withdraw(Pin)
     state.put(pin)
     state.replace(pinned(pin.model, state[Candidates]))
     route = state.get(Route)

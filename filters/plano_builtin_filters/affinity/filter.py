@@ -137,7 +137,8 @@ class Affinity(Filter[AffinityConfig]):
         turn = state.get(Turn)
         if turn is not None:
             binding = self._switching.answered(exchange, served.model)
-            await self._keep(exchange, session, binding, known=turn.anchor == served.model)
+            known = turn.warm is not None and turn.warm.anchor_model == served.model
+            await self._keep(exchange, session, binding, known=known)
             if isinstance(served, Served):
                 state.put(Kept(served.model))
         elif pin is None or pin.model != served.model or self._turns:  # else a pin is made once

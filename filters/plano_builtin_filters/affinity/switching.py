@@ -41,10 +41,9 @@ class Turn:
     verdict: Verdict | None = None
 
     @property
-    def anchor(self) -> str | None:
-        """The model of a warm session."""
-        warm = self.binding is not None and self.arrival == "warm"
-        return self.binding.anchor_model if warm and self.binding else None
+    def warm(self) -> Binding | None:
+        """What was remembered of a session whose prompt should still be in the cache."""
+        return self.binding if self.arrival == "warm" else None
 
 
 class Switching:
@@ -111,15 +110,15 @@ class Switching:
             arrival, result = ("cold", "dropped") if why else (arrival, result)
         how = f" (redis: {found.failure})" if found.failure else ""
         text = f"{arrival} session{how}{was}"
-        warm = binding is not None and arrival == "warm"
-        state.put(SessionInfo(session.id, pinned=warm))
-        state.put(Turn(allowed, arrival, binding, prefix, conversation.tokens_of(payload)))
-        if binding is not None and warm:
+        turn = Turn(allowed, arrival, binding, prefix, conversation.tokens_of(payload))
+        state.put(turn)
+        state.put(SessionInfo(session.id, pinned=turn.warm is not None))
+        if turn.warm is not None:
             if self._turns and not conversation.is_user_turn(payload, exchange.dialect):
-                core.hold(state, pin_of(binding))
+                core.hold(state, pin_of(turn.warm))
                 text += " and is held to it: the user has said nothing new"
             else:
-                state.replace(core.offered(binding.anchor_model, state[Candidates]))
+                state.replace(core.offered(turn.warm.anchor_model, state[Candidates]))
         exchange.decide(text, session=session.source, arrival=result, failure=found.failure)
         return result
 
@@ -127,12 +126,9 @@ class Switching:
         """Let a warm session go where it was routed, or keep it where it is."""
         state = exchange.state
         turn, candidates = state.get(Turn), state.get(Candidates)
-        if turn is None or candidates is None or not candidates.models:
+        if turn is None or turn.warm is None or candidates is None or not candidates.models:
             return
-        candidate, binding = candidates.models[0], turn.binding
-        if turn.arrival != "warm" or binding is None:
-            state.replace(replace(turn, candidate=candidate))
-            return
+        candidate, binding = candidates.models[0], turn.warm
         anchor, now = binding.anchor_model, self._context.clock.time()
         tokens = binding.cached_tokens or turn.tokens
         discount = turn.budget.cache_read_discount
@@ -173,12 +169,11 @@ class Switching:
             turn.tokens,
             self._context.clock.time(),
         )
-        if turn.binding is None or turn.arrival != "warm":
+        if turn.warm is None:
             return budget.begin(answer, turn.binding, replenish=turn.budget.replenish_on_rebind)
         # a change that a failure forced is nobody's choice, and takes nothing from the budget
-        willed = turn.verdict is not None and model == turn.candidate
-        charge = turn.verdict.charge if willed and turn.verdict else 0.0
-        return budget.follow(answer, turn.binding, charge=charge)
+        willed = turn.verdict if model == turn.candidate else None
+        return budget.follow(answer, turn.warm, charge=willed.charge if willed else 0.0)
 
     def _tell(
         self, exchange: Exchange, binding: Binding, candidate: str, verdict: Verdict, tokens: int

@@ -75,12 +75,16 @@ class Choose(Filter[FilterConfig]):
         super().__init__(FilterConfig(), FactoryContext("choose"))
         self.route: Route | None = None
         self.left_out: set[str] = set()
+        self.stubborn = False
+        """Whether it puts its route first for pinned sessions, too."""
 
     async def on_request(self, exchange: Exchange) -> None:
         before = exchange.state[Candidates]
-        route = self.route if exchange.state.get(Pin) is None else None
+        pinned = exchange.state.get(Pin) is not None
+        route = self.route if self.stubborn or not pinned else None
         front = route.models if route is not None else ()
         if route is not None:
+            exchange.state.withdraw(Route)
             exchange.state.put(route)
         models = front[:1] if front and before.exclusive else [*front, *before.models]
         kept = [model for model in dict.fromkeys(models) if model not in self.left_out]

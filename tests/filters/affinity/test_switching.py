@@ -341,6 +341,16 @@ async def test_results_of_tools_are_held_and_turns_of_the_user_weighed() -> None
         assert await chain.routed(GPT, body=loop) == CLAUDE
 
 
+async def test_a_router_that_overrides_a_pin_is_weighed() -> None:
+    """As if the session had not been held."""
+    loop = {"messages": [USER, CALL, RESULT]}
+    async with gate(budget(0, ", route_on_user_only: true"), rates=RATES) as chain:
+        await begun(chain)
+        chain.choose.stubborn = True
+        assert await chain.routed(CLAUDE, "chat", body=loop) == GPT
+        assert facts(chain) == ("code", True, False)
+
+
 async def test_a_cold_session_is_routed_in_the_middle_of_its_tools() -> None:
     """There is no cache left to stay for."""
     clock, loop = FakeClock(), {"messages": [USER, CALL, RESULT]}
