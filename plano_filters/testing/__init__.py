@@ -1,138 +1,26 @@
-"""What a filter's tests need: a clock that does not wait, exchanges, and a way to run hooks.
+"""The kit for tests of filters: fakes, chains without sockets, a provider, faults, conformance.
 
-No network, no server: a filter is tested as the chain would call it.
+No network, no container, no server of your own. See docs/testing-filters.md.
 """
 
-from __future__ import annotations
+from plano_filters.testing import faults
+from plano_filters.testing.answered import Answered
+from plano_filters.testing.fakes import Answer, FakeClock, make_context, make_exchange
+from plano_filters.testing.provider import FakeProvider, Received, Reply, mock_provider
+from plano_filters.testing.running import RunningChain, chain, exercise
 
-import json
-import random
-from collections.abc import Iterable, Mapping
-from typing import Any
-
-from starlette.datastructures import MutableHeaders
-
-from plano_filters.chain import Chain, link
-from plano_filters.config.document import Document
-from plano_filters.dialect import operation_for
-from plano_filters.exchange import Exchange, Outcome
-from plano_filters.filter import (
-    FactoryContext,
-    Filter,
-    FilterConfig,
-    TerminalFilter,
-    TransportFactory,
-    no_transport,
-)
-from plano_filters.messages import Request, Response
-
-__all__ = ["Answer", "FakeClock", "exercise", "make_context", "make_exchange"]
-
-
-class FakeClock:
-    """Time that passes only when somebody sleeps, and then at once.
-
-    Args:
-        now: Both clocks start here, in seconds.
-    """
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self._now = now
-        self.slept: list[float] = []
-        """Every wait, in seconds, in order."""
-
-    def now(self) -> float:
-        return self._now
-
-    def time(self) -> float:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self._now += seconds
-
-
-def make_context(
-    document: Document | None = None,
-    *,
-    id: str = "under-test",  # noqa: A002 - the YAML's word
-    clock: FakeClock | None = None,
-    transport: TransportFactory = no_transport,
-) -> FactoryContext:
-    """Return a context of fakes: no network, a fake clock, a seeded random source."""
-    return FactoryContext(
-        id=id,
-        document=document or Document(),
-        clock=clock or FakeClock(),
-        random=random.Random(0),  # noqa: S311 - reproducible, not secret
-        transport=transport,
-    )
-
-
-def make_exchange(
-    body: Mapping[str, Any] | bytes | None = None,
-    *,
-    path: str = "/v1/chat/completions",
-    method: str = "POST",
-    headers: Mapping[str, str] | None = None,
-    query: str = "",
-    facts: Iterable[object] = (),
-) -> Exchange:
-    """Return an exchange as the gateway would make it.
-
-    Args:
-        body: A JSON object, or bytes as they came.
-        path: Decides the endpoint and the dialect.
-        method: HTTP method.
-        headers: Request headers.
-        query: Query string without `?`.
-        facts: What earlier filters left.
-    """
-    raw = (
-        body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
-    )
-    given = MutableHeaders({"content-type": "application/json", **(headers or {})})
-    request = Request(method=method, path=path, headers=given, body=raw, query=query)
-    exchange = Exchange("test-request", request, operation_for(path, given))
-    for fact in facts:
-        exchange.state.put(fact)
-    return exchange
-
-
-class Answer(TerminalFilter[FilterConfig]):
-    """A terminal filter that answers with what it was given; 200 and `{}` unless given."""
-
-    def __init__(self, response: Response | None = None) -> None:
-        super().__init__(FilterConfig(), FactoryContext("answer"))
-        self._response = response
-
-    async def on_request(self, exchange: Exchange) -> Response:
-        return self._response or Response.from_json({})
-
-
-async def exercise(
-    under_test: Filter[Any], exchange: Exchange, *, answer: Response | None = None
-) -> Response:
-    """Run one exchange through a filter, with a terminal filter behind it if it needs one.
-
-    All hooks run as in a chain, `on_complete` included; a streamed body is read to its end.
-
-    Returns:
-        The response, its body as bytes. Errors are responses here, as for a client.
-    """
-    links = [link(under_test, id=under_test.context.id, name=type(under_test).__name__)]
-    if not links[0].terminal:
-        links.append(link(Answer(answer), id="answer", name="answer"))
-    chain = Chain(links)
-    response = await chain.run(exchange)
-    failure: BaseException | None = response.error
-    try:
-        if not isinstance(response.body, bytes):
-            response.body = b"".join([chunk async for chunk in response.body])
-    except Exception as error:
-        failure = error
-        raise
-    finally:
-        sent = len(response.body) if isinstance(response.body, bytes) else 0
-        await chain.complete(exchange, Outcome(response.status, error=failure, bytes_sent=sent))
-    return response
+__all__ = [
+    "Answer",
+    "Answered",
+    "FakeClock",
+    "FakeProvider",
+    "Received",
+    "Reply",
+    "RunningChain",
+    "chain",
+    "exercise",
+    "faults",
+    "make_context",
+    "make_exchange",
+    "mock_provider",
+]

@@ -35,7 +35,7 @@ def sse(events: list[bytes], delay: float = 0.0) -> Behaviour:
     async def play(reply: Reply) -> None:
         await reply.stream_head()
         await reply.events(events, delay)
-        await reply.send(b"0\r\n\r\n")
+        await reply.end()
 
     return play
 
@@ -72,7 +72,7 @@ def pause(before: int, seconds: float) -> Behaviour:
         await reply.events(events[:before])
         await asyncio.sleep(seconds)
         await reply.events(events[before:])
-        await reply.send(b"0\r\n\r\n")
+        await reply.end()
 
     return play
 

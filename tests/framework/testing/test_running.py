@@ -1,0 +1,209 @@
+"""A chain in a test is the gateway's own: its edge, its hooks, its telemetry; only no socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from plano_filters import (
+    Candidates,
+    ConfigError,
+    Exchange,
+    Filter,
+    FilterConfig,
+    Outcome,
+    Principal,
+    RateLimited,
+    Response,
+    Served,
+)
+from plano_filters.testing import FakeClock, chain, make_context, mock_provider
+
+DOCUMENT = """\
+version: v0.4.0
+model_providers:
+  - {model: openai/main, access_key: $KEY, base_url: $URL, default: true}
+filters: [alias, upstream]
+"""
+
+
+class Greeting(Filter[FilterConfig]):
+    """Greets in a header, and notes its life."""
+
+    def __init__(self) -> None:
+        super().__init__(FilterConfig(), make_context(id="greeting"))
+        self.life: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncGenerator[None]:
+        self.life.append("started")
+        yield
+        self.life.append("stopped")
+
+    async def on_request(self, exchange: Exchange) -> None:
+        who = exchange.state.get(Principal)
+        exchange.decide("greeted", who=who.id if who else "nobody")
+
+    async def on_response(self, exchange: Exchange, response: Response) -> None:
+        response.headers["x-hello"] = "hi"
+
+    async def on_complete(self, exchange: Exchange, outcome: Outcome) -> None:
+        self.life.append(f"complete {outcome.status} disconnected={outcome.disconnected}")
+
+
+class Refusing(Filter[FilterConfig]):
+    """Refuses everything."""
+
+    def __init__(self) -> None:
+        super().__init__(FilterConfig(), make_context(id="refusing"))
+
+    async def on_request(self, exchange: Exchange) -> None:
+        raise RateLimited("too many", headers={"retry-after": "7"})
+
+
+async def test_a_filter_runs_between_its_start_and_its_stop() -> None:
+    """A filter alone is a chain; the mock answers behind it."""
+    greeting = Greeting()
+    async with chain(greeting, facts=[Principal("ada")]) as running:
+        answer = await running.chat("Hello you")
+
+    assert answer.status == 200
+    assert answer.headers["x-hello"] == "hi"
+    assert "You said: Hello you" in answer.json()["choices"][0]["message"]["content"]
+    assert answer.finished
+    assert [decision.data for decision in answer.decisions] == [{"who": "ada"}]
+    assert greeting.life == ["started", "complete 200 disconnected=False", "stopped"]
+
+
+async def test_spans_timings_and_metrics_are_there_to_read() -> None:
+    """Each exchange has its own spans; each filter has one."""
+    async with chain(Greeting()) as running:
+        first = await running.chat()
+        second = await running.chat()
+        requests = running.metric(
+            "plano_filter_duration_seconds_count", filter="greeting", phase="request"
+        )
+
+    assert [span.name for span in first.spans][-1] == "POST /v1/chat/completions"
+    assert "greeting" in " ".join(span.name for span in first.spans)
+    assert {s.context.trace_id for s in first.spans if s.context}.isdisjoint(
+        {s.context.trace_id for s in second.spans if s.context}
+    )
+    assert ("greeting", "request") in {(t.filter, t.phase) for t in first.timings}
+    assert requests == 2
+    assert running.metric("plano_no_such_metric") is None
+    assert running.answers == [first, second]
+
+
+async def test_a_stream_comes_in_events() -> None:
+    """What asks for a stream gets one, chunk by chunk, to `[DONE]`."""
+    async with chain(Greeting()) as running:
+        answer = await running.chat(stream=True)
+
+    assert len(answer.chunks) > 3
+    assert answer.events[-1].data == b"[DONE]"
+    assert answer.headers["x-hello"] == "hi"
+
+
+@pytest.mark.parametrize(("leave_after", "status"), [(0, None), (2, 200)])
+async def test_a_client_may_leave(leave_after: int, status: int | None) -> None:
+    """Before the head or in the middle: the exchange is cancelled, and every filter told."""
+    greeting = Greeting()
+    async with chain(greeting) as running:
+        answer = await running.chat(stream=True, leave_after=leave_after)
+
+    assert answer.status == status
+    assert len(answer.chunks) == leave_after
+    assert not answer.finished
+    assert answer.outcome.disconnected
+    assert greeting.life[1] == f"complete {status} disconnected=True"
+
+
+async def test_an_answer_can_be_given() -> None:
+    """A function makes one for each exchange, which filters may then change."""
+    async with chain(Greeting(), answer=lambda _: Response.from_json("mine", status=201)) as one:
+        answers = [await one.chat() for _ in range(2)]
+
+    assert [(a.status, a.body, a.headers["x-hello"]) for a in answers] == [
+        (201, b'"mine"', "hi")
+    ] * 2
+
+
+async def test_a_refusal_is_an_answer() -> None:
+    """As for a client: a status, an error in its dialect, headers."""
+    async with chain([Greeting(), Refusing()]) as running:
+        answer = await running.chat()
+
+    assert (answer.status, answer.headers["retry-after"]) == (429, "7")
+    assert answer.json()["error"]["message"] == "too many"
+    assert answer.headers["x-hello"] == "hi"
+
+
+async def test_a_list_of_links_is_a_chain() -> None:
+    """As text or as values; the installed filters, with a provider that needs no key."""
+    for links in ("- alias\n- upstream", ["alias", "upstream"], {"filters": ["alias", "upstream"]}):
+        whole = {"model_providers": [{"model": "mock/echo", "default": True}], "version": "v0.4.0"}
+        given = {**whole, **links} if isinstance(links, dict) else links
+        async with chain(given) as running:
+            answer = await running.chat()
+
+        assert answer.status == 200, links
+        served = answer.fact(Served)
+        assert served is not None
+        assert served.model == "mock/echo"
+
+
+async def test_a_chain_of_yaml_without_an_end_is_answered_by_the_mock() -> None:
+    """`alias` alone leaves its fact, and somebody answers."""
+    async with chain("- alias") as running:
+        answer = await running.chat()
+
+    candidates = answer.fact(Candidates)
+    assert candidates is not None
+    assert candidates.models == ("mock/echo",)
+    assert answer.status == 200
+
+
+async def test_a_document_reaches_a_provider_over_a_socket() -> None:
+    """With variables of its own, and none of the process's."""
+    async with mock_provider() as provider:
+        env = {"KEY": "sk-test", "URL": provider.base_url}
+        async with chain(DOCUMENT, env=env) as running:
+            answer = await running.chat(stream=True)
+
+    assert answer.status == 200
+    assert answer.events[-1].data == b"[DONE]"
+    assert provider.requests[0].headers["authorization"] == "Bearer sk-test"
+
+
+async def test_mistakes_in_a_document_are_named() -> None:
+    """With line and column, as `validate` does."""
+    with pytest.raises(ConfigError, match='did you mean "fallback"'):
+        async with chain("filters:\n  - alias: {falback: [default]}\nversion: v0.4.0\n"):
+            pass
+
+
+async def test_facts_are_for_filters() -> None:
+    """A document's filters provide theirs; saying otherwise is an error, not ignored."""
+    with pytest.raises(ValueError, match="facts="):
+        async with chain("- alias", facts=[Principal("me")]):
+            pass
+
+
+async def test_an_answer_that_nobody_would_hear_is_refused() -> None:
+    """A chain that ends with `upstream` never asks another."""
+    with pytest.raises(ValueError, match='"upstream" always answers'):
+        async with chain("- alias\n- upstream", answer=Response.from_json({})):
+            pass
+
+
+async def test_the_clock_is_the_tests() -> None:
+    """Filters of a document wait on it, and so do not wait."""
+    clock = FakeClock()
+    async with chain("- alias\n- upstream: {attempts: 2}", clock=clock) as running:
+        answer = await running.chat(headers={"x-mock-status": "429,200"})
+
+    assert answer.status == 200
+    assert len(clock.slept) == 1
