@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -183,7 +183,7 @@ class FakeProvider:
         return self.requests[number - 1]
 
     @asynccontextmanager
-    async def serve(self) -> AsyncGenerator[FakeProvider]:
+    async def serve(self) -> AsyncGenerator[Self]:
         """Listen until the block ends."""
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
