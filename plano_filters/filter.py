@@ -95,6 +95,8 @@ class Filter(Generic[ConfigT]):
     """Facts that an earlier filter must provide. A fact that may be absent is read with `get`."""
     provides: ClassVar[tuple[type, ...]] = ()
     """Facts that every exchange carries after this filter. A promise."""
+    may_provide: ClassVar[tuple[type, ...]] = ()
+    """Facts of others that it leaves on some exchanges; later filters read them with `get`."""
 
     def __init__(self, config: ConfigT, context: FactoryContext) -> None:
         self.config = config

@@ -46,6 +46,7 @@ class Affinity(Filter[AffinityConfig]):
 
     config_type = AffinityConfig
     requires = (Candidates,)
+    may_provide = (Pin, Route)
 
     def __init__(self, config: AffinityConfig, context: FactoryContext) -> None:
         super().__init__(config, context)

@@ -39,6 +39,7 @@ class Classify(Filter[ClassifyConfig]):
 
     config_type = ClassifyConfig
     requires = (Candidates,)
+    may_provide = (Route,)
 
     def __init__(self, config: ClassifyConfig, context: FactoryContext) -> None:
         super().__init__(config, context)

@@ -27,7 +27,9 @@ from plano_filters import (
     Response,
     Served,
     TerminalFilter,
+    Usage,
 )
+from plano_filters.facts import ResponseInfo
 
 DEFAULT_ATTEMPTS: Final = 2
 """Tries of one model: a second one mends most blips, a third mostly costs time."""
@@ -39,6 +41,7 @@ class Upstream(TerminalFilter[UpstreamConfig]):
     config_type = UpstreamConfig
     requires = (Candidates,)
     provides = (Attempts,)
+    may_provide = (Served, Usage, ResponseInfo)
 
     def __init__(self, config: UpstreamConfig, context: FactoryContext) -> None:
         super().__init__(config, context)
