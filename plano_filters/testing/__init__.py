@@ -3,7 +3,7 @@
 No network, no container, no server of your own. See docs/testing-filters.md.
 """
 
-from plano_filters.testing import faults
+from plano_filters.testing import conformance, faults
 from plano_filters.testing.answered import Answered
 from plano_filters.testing.fakes import Answer, FakeClock, make_context, make_exchange
 from plano_filters.testing.provider import FakeProvider, Received, Reply, mock_provider
@@ -18,6 +18,7 @@ __all__ = [
     "Reply",
     "RunningChain",
     "chain",
+    "conformance",
     "exercise",
     "faults",
     "make_context",
