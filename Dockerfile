@@ -5,6 +5,7 @@ WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY plano_filters plano_filters
 COPY filters filters
+COPY pytest_plano_filters pytest_plano_filters
 RUN python -m venv /app \
  && /app/bin/pip install --no-cache-dir --disable-pip-version-check ".[jwt,redis,fast,cpu]"
 

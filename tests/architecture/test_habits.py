@@ -12,7 +12,7 @@ ROOT_NAMES = {
     ".ci", ".dockerignore", ".editorconfig", ".gitattributes", ".github", ".gitignore",
     "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "Makefile", "README.md",
     "SECURITY.md", "benchmarks", "configs", "deploy", "docs", "filters", "mkdocs.yml",
-    "plano_filters", "pyproject.toml", "tests", "tools",
+    "plano_filters", "pyproject.toml", "pytest_plano_filters", "tests", "tools",
 }  # fmt: skip
 MACHINE_PATH = re.compile(r"(?<![\w.\-/{}$:])/(?:work|root|home/\w+|Users/\w+|tmp/v)(?:/|\b(?!\w))")
 REGISTRY = re.compile(

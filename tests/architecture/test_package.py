@@ -21,7 +21,9 @@ def test_the_public_names_are_sorted_and_there() -> None:
     assert [name for name in names if not hasattr(plano_filters, name)] == []
 
 
-@pytest.mark.parametrize("module", ["plano_filters", "plano_filters.app", "plano_filters.cli"])
+@pytest.mark.parametrize(
+    "module", ["plano_filters", "plano_filters.app", "plano_filters.cli", "plano_filters.testing"]
+)
 def test_importing_is_cheap(module: str) -> None:
     """No provider's SDK, no web framework for tests, no OTLP exporter comes with an import."""
     heavy = {"openai", "anthropic", "httpx2", "pytest", "requests", "numpy", "onnxruntime"}
@@ -33,8 +35,8 @@ def test_importing_is_cheap(module: str) -> None:
     assert done.stdout.split() == []
 
 
-def test_the_wheel_holds_the_two_packages_and_nothing_else(tmp_path: Path) -> None:
-    """Built as released: both packages with their data and types, no tests, no `filters`."""
+def test_the_wheel_holds_its_packages_and_nothing_else(tmp_path: Path) -> None:
+    """Built as released: the packages with their data and types, no tests, no `filters`."""
     code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
@@ -44,7 +46,7 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(tmp_path: Path) -> No
     names = zipfile.ZipFile(tmp_path / done.stdout.split()[-1]).namelist()
     tops = {name.partition("/")[0] for name in names if ".dist-info/" not in name}
 
-    assert tops == {"plano_filters", "plano_builtin_filters"}
+    assert tops == {"plano_filters", "plano_builtin_filters", "pytest_plano_filters"}
     for needed in (
         "plano_filters/py.typed",
         "plano_builtin_filters/py.typed",
