@@ -25,6 +25,8 @@ EXAMPLE_ENV: Final = {
     },
     "TEAM_A_KEY": KEY,
 }
+PATIENT: Final = {"classify": {"deadline": "30s"}}
+"""Options beside the example's: on a busy machine, a late answer is not what is looked for."""
 SAID: Final = (
     "Write a program that sorts ☕ by price",
     "A poem about the sea, please",
@@ -62,7 +64,7 @@ def test_the_filter_conforms(name: str) -> None:
 
     done = conformance.check(
         filter_named(name),
-        config,
+        {**config, **PATIENT.get(name, {})},
         document=document,
         exchanges=exchanges,
         facts=[Candidates(models, "", explicit=False)],

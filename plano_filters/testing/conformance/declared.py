@@ -18,6 +18,8 @@ from plano_filters.testing.conformance.subject import Stand, Subject, require
 _ELSEWHERE: Final = {"FilterEntry"}
 """The document's own parts, described there."""
 _EXTRA: Final = "no_such_option"
+_LONG: Final = 8
+"""Characters of a credential that can be searched for."""
 
 
 async def refuses_unknown_options(subject: Subject) -> None:
@@ -124,7 +126,14 @@ async def declares_what_it_leaves(subject: Subject) -> None:
 
 async def keeps_secrets(subject: Subject) -> None:
     """No credential of the config is in a repr, a dump, an error, an answer or a log."""
-    secrets = sorted(_secrets(subject.settings()) | _secret_leaves(subject.config))
+    declared = _secrets(subject.settings())
+    require(
+        all(len(secret) >= _LONG for secret in declared),
+        f"a credential in the config has fewer than {_LONG} characters; "
+        "give the check one that cannot be taken for other text",
+    )
+    named = {leaf for leaf in _secret_leaves(subject.config) if len(leaf) >= _LONG}
+    secrets = sorted(declared | named)
     if not secrets:
         return
     shown: dict[str, str] = {}
@@ -150,8 +159,9 @@ async def keeps_secrets(subject: Subject) -> None:
     leaks = [place for place, text in shown.items() for secret in secrets if secret in text]
     require(
         not leaks,
-        f"a credential of its config can be read in {', '.join(dict.fromkeys(leaks))}; "
-        "use plano_filters.config.Secret for it, and reveal() it only where it is sent",
+        f"a credential of its config, or what stands under a key that names one, can be read in "
+        f"{', '.join(dict.fromkeys(leaks))}; use plano_filters.config.Secret for it, and reveal() "
+        "it only where it is sent",
     )
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from plano_filters.exchange import Exchange
 from plano_filters.testing.conformance.far import FarEnd
 from plano_filters.testing.conformance.interrupt import Interrupted
 from plano_filters.testing.conformance.subject import Failed, Result, Stand, Subject, require
-from plano_filters.testing.conformance.watch import BLOCKING, TOUCHING, leftovers, watching
+from plano_filters.testing.conformance.watch import (
+    BLOCKING,
+    TOUCHING,
+    leftovers,
+    running_since,
+    watching,
+)
 
 _MOST: Final = 100
 """Waits of one exchange that are interrupted; streams repeat themselves."""
@@ -37,8 +44,9 @@ async def starts_and_stops(subject: Subject) -> None:
     """`lifespan` begins and ends, again and again, and leaves nothing running behind."""
     with leftovers() as left:
         for _ in range(2):
-            async with Stand(subject).running():
-                pass
+            async with Stand(subject).running() as stand:
+                for exchange in subject.exchanges():
+                    await stand.run(exchange)
         await _settle()
     require(not left, f"after lifespan() ended there is still {', '.join(left)}")
     for at in range(1, _MOST):
@@ -54,7 +62,7 @@ async def starts_and_stops(subject: Subject) -> None:
 async def survives_cancellation(subject: Subject) -> None:
     """Cancelled at any wait, an exchange ends at once, is told so once, and holds nothing."""
     for index in range(len(subject.exchanges())):
-        usual = await _statuses(subject, index)
+        usual = await _usual(subject, index)
         for at in range(1, _MOST):
             if not await _cancelled(subject, index, at, usual):
                 break
@@ -132,41 +140,54 @@ async def _interrupted_start(subject: Subject, at: int) -> bool | None:
     return not task.cancelled()
 
 
-async def _statuses(subject: Subject, index: int) -> list[int | None]:
-    """Return what an exchange is answered at first, and after another like it."""
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """How an exchange goes that nobody cancels."""
+
+    statuses: tuple[int | None, ...]
+    """Of the first, and of another like it."""
+    leaves: bool
+    """Whether tasks go on after it; its filter then ends them with its lifespan."""
+
+
+async def _usual(subject: Subject, index: int) -> _Usual:
     async with Stand(subject).running() as stand:
-        return [
-            (await _run(stand, subject.exchanges()[index], "an exchange")).status for _ in range(2)
+        tasks = asyncio.all_tasks()
+        first, second = [
+            await _run(stand, subject.exchanges()[index], "an exchange") for _ in range(2)
         ]
+        await _settle()
+        return _Usual((first.status, second.status), bool(running_since(tasks)))
 
 
-async def _cancelled(subject: Subject, index: int, at: int, usual: list[int | None]) -> bool:
+async def _cancelled(subject: Subject, index: int, at: int, usual: _Usual) -> bool:
     """Cancel an exchange at one of its waits, and see what is left; False if there is none."""
+    exchange = subject.exchanges()[index]
     async with Stand(subject).running() as stand:
-        with leftovers() as left:
-            exchange = subject.exchanges()[index]
-            interrupted = Interrupted(stand.run(exchange), at)
+        tasks = asyncio.all_tasks()
+        interrupted = Interrupted(stand.run(exchange), at)
 
-            async def serve() -> Result:
-                return await interrupted
+        async def serve() -> Result:
+            return await interrupted
 
-            task = asyncio.create_task(serve(), name="interrupted-exchange")
-            done, _ = await asyncio.wait([task], timeout=_SECONDS)
-            require(done, f"cancelled at wait {at}, an exchange hangs")
-            if interrupted.waits < at:
-                return False
-            require(
-                task.cancelled(),
-                f"it swallows a cancellation, at wait {at} of an exchange; let CancelledError pass",
-            )
-            await _settle()
+        task = asyncio.create_task(serve(), name="interrupted-exchange")
+        done, _ = await asyncio.wait([task], timeout=_SECONDS)
+        require(done, f"cancelled at wait {at}, an exchange hangs")
+        if interrupted.waits < at:
+            return False
+        require(
+            task.cancelled(),
+            f"it swallows a cancellation, at wait {at} of an exchange; let CancelledError pass",
+        )
+        await _settle()
+        left = [] if usual.leaves else running_since(tasks)
         require(not left, f"cancelled at wait {at}, an exchange leaves {', '.join(left)} running")
         _once(stand, exchange, f"a cancellation at wait {at}")
         what = f"the exchange after one that was cancelled at wait {at}"
         again = await _run(stand, subject.exchanges()[index], what)
         require(
-            again.status in usual,
-            f"{what} is answered {again.status} instead of {usual[0]}; "
+            again.status in usual.statuses,
+            f"{what} is answered {again.status} instead of {usual.statuses[0]}; "
             "release in on_complete what on_request takes",
         )
     return True

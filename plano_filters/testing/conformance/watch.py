@@ -93,9 +93,14 @@ def leftovers() -> Iterator[list[str]]:
     found: list[str] = []
     tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
     yield found
-    found += [f"the task {task.get_name()}" for task in asyncio.all_tasks() - tasks]
+    found += running_since(tasks)
     found += [
         f"the thread {thread.name}"
         for thread in set(threading.enumerate()) - threads
         if not thread.name.startswith("asyncio_")  # of the loop's own executor
     ]
+
+
+def running_since(tasks: set[asyncio.Task[Any]]) -> list[str]:
+    """Name the tasks that run now and are not among these."""
+    return [f"the task {task.get_name()}" for task in asyncio.all_tasks() - tasks]
