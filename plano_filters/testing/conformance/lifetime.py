@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from plano_filters.exchange import Exchange
 from plano_filters.testing.conformance.far import FarEnd
@@ -24,6 +24,8 @@ _MOST: Final = 100
 """Waits of one exchange that are interrupted; streams repeat themselves."""
 _SETTLING: Final = 20
 """Turns of the loop in which what was cancelled may end."""
+_GRACE: Final = 0.5
+"""Seconds for tasks that still clean up, with I/O or threads."""
 _SECONDS: Final = 5.0
 """For an exchange that waits for nobody; only what hangs needs them."""
 
@@ -42,20 +44,21 @@ async def constructs_without_side_effects(subject: Subject) -> None:
 
 async def starts_and_stops(subject: Subject) -> None:
     """`lifespan` begins and ends, again and again, and leaves nothing running behind."""
+    before = asyncio.all_tasks()
     with leftovers() as left:
         for _ in range(2):
             async with Stand(subject).running() as stand:
                 for exchange in subject.exchanges():
                     await stand.run(exchange)
-        await _settle()
+        await _settle(before)
     require(not left, f"after lifespan() ended there is still {', '.join(left)}")
     for at in range(1, _MOST):
         with leftovers() as left:
             swallowed = await _interrupted_start(subject, at)
-            await _settle()
-        require(not left, f"cancelled at wait {at} of its start, it leaves {', '.join(left)}")
+            await _settle(before)
         if swallowed is None:
             return
+        require(not left, f"cancelled at wait {at} of its start, it leaves {', '.join(left)}")
         require(not swallowed, f"its start swallows a cancellation, at wait {at}; raise it again")
 
 
@@ -156,7 +159,7 @@ async def _usual(subject: Subject, index: int) -> _Usual:
         first, second = [
             await _run(stand, subject.exchanges()[index], "an exchange") for _ in range(2)
         ]
-        await _settle()
+        await _settle(tasks)
         return _Usual((first.status, second.status), bool(running_since(tasks)))
 
 
@@ -179,9 +182,10 @@ async def _cancelled(subject: Subject, index: int, at: int, usual: _Usual) -> bo
             task.cancelled(),
             f"it swallows a cancellation, at wait {at} of an exchange; let CancelledError pass",
         )
-        await _settle()
-        left = [] if usual.leaves else running_since(tasks)
-        require(not left, f"cancelled at wait {at}, an exchange leaves {', '.join(left)} running")
+        if not usual.leaves:
+            await _settle(tasks)
+            left = running_since(tasks)
+            require(not left, f"cancelled at wait {at}, an exchange leaves {', '.join(left)}")
         _once(stand, exchange, f"a cancellation at wait {at}")
         what = f"the exchange after one that was cancelled at wait {at}"
         again = await _run(stand, subject.exchanges()[index], what)
@@ -218,6 +222,10 @@ def _once(stand: Stand, exchange: Exchange, what: str) -> None:
     )
 
 
-async def _settle() -> None:
+async def _settle(before: set[asyncio.Task[Any]]) -> None:
+    """Let what was cancelled end; wait a moment for tasks that are not among those before."""
     for _ in range(_SETTLING):
         await asyncio.sleep(0)
+    late = asyncio.all_tasks() - before
+    if late:
+        await asyncio.wait(late, timeout=_GRACE)
