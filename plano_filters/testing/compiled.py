@@ -9,7 +9,7 @@ import yaml
 
 from plano_filters.chain import Chain, Link, link
 from plano_filters.compile import Services, compile_chain
-from plano_filters.config import Document, Limits, load_text
+from plano_filters.config import Document, load_text
 from plano_filters.exchange import Exchange
 from plano_filters.filter import Filter, TerminalFilter
 from plano_filters.messages import Response
@@ -36,8 +36,8 @@ def compiled(
     *,
     answer: Terminal,
     facts: Sequence[object],
-) -> tuple[Chain, Limits]:
-    """Return the chain, and the limits of requests to it."""
+) -> tuple[Chain, Document]:
+    """Return the chain, and its document."""
     if isinstance(links, Filter):
         links = [links]
     instances = (
@@ -48,7 +48,7 @@ def compiled(
     if instances:
         if len(instances) < len(links):
             raise TypeError("a chain is either of filters, or of entries as in YAML; not of both")
-        return _of_filters(instances, answer, facts), Limits()
+        return _of_filters(instances, answer, facts), Document()
     if facts:
         raise ValueError("facts= is for filters; those of a document provide theirs themselves")
     return _of_document(
@@ -67,12 +67,12 @@ def _of_filters(filters: Sequence[Filter[Any]], answer: Terminal, facts: Sequenc
 
 def _of_document(
     text: str, services: Services, registry: Registry, env: Mapping[str, str], answer: Terminal
-) -> tuple[Chain, Limits]:
+) -> tuple[Chain, Document]:
     loaded = load_text(text, name="<test>", env=env)
     ends = _ends(loaded.document, registry)
     chain = compile_chain(loaded.document, registry, loaded.report, services, terminal=ends)
     loaded.report.raise_errors()
-    return Chain(_ended(chain.links, answer)), loaded.document.limits
+    return Chain(_ended(chain.links, answer)), loaded.document
 
 
 def _ends(document: Document, registry: Registry) -> bool:

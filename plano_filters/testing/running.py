@@ -211,10 +211,12 @@ async def chain(
             tracer=telemetry.tracer,
             meter=meter,
         )
-        made, limits = compiled(
+        made, document = compiled(
             links, services, registry, env or {}, answer=answer, facts=tuple(facts)
         )
-        gateway = Gateway(made, limits=limits, telemetry=telemetry)
+        providers = document.model_providers
+        telemetry.declare({entry.model for entry in providers if not entry.wildcard})
+        gateway = Gateway(made, limits=document.limits, telemetry=telemetry)
         await stack.enter_async_context(gateway.lifespan())
         yield RunningChain(made, services.clock, gateway, meter, _exporter=exporter, _ended=ended)
 

@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 import plano_filters
+from plano_filters import testing
 from tests.architecture.sources import ROOT
 
 
 def test_the_public_names_are_sorted_and_there() -> None:
-    """`plano_filters.__all__` is sorted, without doubles, and every name exists."""
-    names = plano_filters.__all__
+    """`__all__` of the package and of its kit is sorted, and every name exists."""
+    for module in (plano_filters, testing):
+        names = module.__all__
 
-    assert list(names) == sorted(set(names))
-    assert [name for name in names if not hasattr(plano_filters, name)] == []
+        assert list(names) == sorted(set(names))
+        assert [name for name in names if not hasattr(module, name)] == []
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,20 @@ async def test_it_runs_and_is_seen(acme: dict[str, str], link: str, filter_id: s
     assert filter_id in seen
 
 
+def test_it_conforms(acme: dict[str, str]) -> None:
+    """The kit checks it in a process where nothing but the distributions is there."""
+    code = (
+        "from acme_filters import Shout; from plano_filters.testing import conformance; "
+        "print(conformance.check(Shout, {'marks': 3}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={**os.environ, **acme}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (done.stdout, done.stderr) == ("Shout: 15 checks passed\n", "")
+
+
 def test_a_broken_plugin_stops_the_start_and_is_named(tmp_path: Path) -> None:
     """A filter that cannot be imported is an error even where no chain uses it."""
     source = variant(tmp_path, {"from pydantic import Field": "import no_such_module"})

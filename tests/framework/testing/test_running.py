@@ -178,6 +178,17 @@ async def test_a_document_reaches_a_provider_over_a_socket() -> None:
     assert provider.requests[0].headers["authorization"] == "Bearer sk-test"
 
 
+async def test_metrics_know_the_models_of_a_document() -> None:
+    """Declared models have labels of their own, as in the gateway."""
+    name = "gen_ai_server_request_duration_seconds_count"
+    async with chain("- alias\n- upstream") as running:
+        await running.chat()
+        known = running.metric(name, gen_ai_request_model="mock/echo")
+        other = running.metric(name, gen_ai_request_model="other")
+
+    assert (known, other) == (1, None)
+
+
 async def test_mistakes_in_a_document_are_named() -> None:
     """With line and column, as `validate` does."""
     with pytest.raises(ConfigError, match='did you mean "fallback"'):
