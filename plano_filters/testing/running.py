@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,8 @@ from plano_filters.testing.fakes import Answer, FakeClock
 from plano_filters.transport import UpstreamTransport
 
 _EVERY_FILTER = {"PLANO_FILTERS_FILTER_SPANS": "true"}
+_ended: ContextVar[list[tuple[Exchange, Outcome]]] = ContextVar("_ended")
+"""Takes the exchange of the request that is being sent."""
 
 
 async def exercise(
@@ -71,7 +74,6 @@ class RunningChain:
     answers: list[Answered] = field(default_factory=list)
     """Every exchange that has ended, in the order of their ends."""
     _exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
-    _ended: dict[str, tuple[Exchange, Outcome]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def request(
@@ -101,8 +103,13 @@ class RunningChain:
         given = {k.lower(): v for k, v in (headers or {}).items()}
         sent = {"content-type": "application/json", "x-request-id": f"test-{number}", **given}
         client = Client(Asked(method, path, query, sent, raw), leave_after)
-        await client.ask(self.gateway)
-        exchange, outcome = self._ended.pop(sent["x-request-id"])
+        ended: list[tuple[Exchange, Outcome]] = []
+        token = _ended.set(ended)
+        try:
+            await client.ask(self.gateway)
+        finally:
+            _ended.reset(token)
+        exchange, outcome = ended[0]
         trace = exchange.span.get_span_context().trace_id
         answered = Answered(
             client.status,
@@ -193,17 +200,12 @@ async def chain(
         exporter = InMemorySpanExporter()
         tracers = TracerProvider(shutdown_on_exit=False)
         tracers.add_span_processor(SimpleSpanProcessor(exporter))
-        ended: dict[str, tuple[Exchange, Outcome]] = {}
         meter = Meter()
-
-        def see(exchange: Exchange, outcome: Outcome) -> None:
-            ended[exchange.id] = exchange, outcome
-
         telemetry = Telemetry(
             meter=meter,
             env=_EVERY_FILTER,
             tracer=tracers.get_tracer("plano_filters.testing"),
-            observers=[see],
+            observers=[lambda *ended: _ended.get().append(ended)],
         )
         services = Services(
             clock=clock or FakeClock(),
@@ -218,7 +220,7 @@ async def chain(
         telemetry.declare({entry.model for entry in providers if not entry.wildcard})
         gateway = Gateway(made, limits=document.limits, telemetry=telemetry)
         await stack.enter_async_context(gateway.lifespan())
-        yield RunningChain(made, services.clock, gateway, meter, _exporter=exporter, _ended=ended)
+        yield RunningChain(made, services.clock, gateway, meter, _exporter=exporter)
 
 
 def _sockets(stack: AsyncExitStack) -> Callable[[], httpx.AsyncBaseTransport]:

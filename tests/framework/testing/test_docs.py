@@ -29,7 +29,8 @@ def test_the_examples_pass(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     files = {path.name for path in tmp_path.glob("test_*.py")}
     assert files == {
-        "test_one.py", "test_chain.py", "test_faults.py", "test_conformance.py", "test_fixtures.py",
+        "test_one.py", "test_chain.py", "test_faults.py", "test_own_fault.py",
+        "test_conformance.py", "test_fixtures.py",
     }  # fmt: skip
 
 

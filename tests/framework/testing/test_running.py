@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -119,6 +120,16 @@ async def test_a_client_may_leave(leave_after: int, status: int | None) -> None:
     assert not answer.finished
     assert answer.outcome.disconnected
     assert greeting.life[1] == f"complete {status} disconnected=True"
+
+
+async def test_exchanges_may_overlap_and_share_an_id() -> None:
+    """Each request finds its own exchange, also where the gateway gives it another id."""
+    async with chain(Greeting()) as running:
+        same = [running.chat(word, headers={"x-request-id": "same"}) for word in ("one", "two")]
+        answers = await asyncio.gather(*same, running.chat("three", headers={"x-request-id": "\t"}))
+
+    said = [answer.exchange.request.payload["messages"][0]["content"] for answer in answers]
+    assert said == ["one", "two", "three"]
 
 
 async def test_an_answer_can_be_given() -> None:
