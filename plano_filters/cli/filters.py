@@ -32,9 +32,9 @@ def filters(json: Json = False) -> None:
     for row in rows:
         print(f"{row['name']:<14}{row['distribution']} {row['version']}")  # noqa: T201
         print(f"{'':<14}{row['summary']}")  # noqa: T201
-        for key in ("requires", "provides"):
+        for key in ("requires", "provides", "may_provide"):
             if row[key]:
-                print(f"{'':<14}{key} {', '.join(row[key])}")  # noqa: T201
+                print(f"{'':<14}{_words(key)} {', '.join(row[key])}")  # noqa: T201
 
 
 @app.command()
@@ -70,6 +70,7 @@ def _row(info: FilterInfo) -> dict[str, Any]:
         "hooks": info.hooks,
         "requires": [fact.__name__ for fact in info.filter.requires],
         "provides": [fact.__name__ for fact in info.filter.provides],
+        "may_provide": [fact.__name__ for fact in info.filter.may_provide],
         "config": sorted(info.filter.config_type.model_fields),
         "schema": info.filter.config_type.model_json_schema(),
         "docs": str(info.readme) if info.readme else None,
@@ -82,14 +83,19 @@ def _page(info: FilterInfo) -> Iterator[str]:
     yield info.summary
     yield ""
     yield f"hooks     {', '.join(info.hooks) or 'none'}"
-    for label, facts in (("requires", info.filter.requires), ("provides", info.filter.provides)):
+    for label in ("requires", "provides", "may_provide"):
+        facts = getattr(info.filter, label)
         if facts:
-            yield f"{label}  {', '.join(fact.__name__ for fact in facts)}"
+            yield f"{_words(label)}  {', '.join(fact.__name__ for fact in facts)}"
     yield ""
     yield from _options(info.filter.config_type) or ("no options",)
     if info.readme is not None:
         yield ""
         yield info.readme.read_text(encoding="utf-8").rstrip()
+
+
+def _words(attribute: str) -> str:
+    return attribute.replace("_", " ")
 
 
 def _options(model: type[BaseModel]) -> list[str]:

@@ -19,6 +19,7 @@ from plano_filters import (
     AttemptResult,
     Attempts,
     Candidates,
+    Cost,
     Exchange,
     FactoryContext,
     GatewayError,
@@ -41,7 +42,7 @@ class Upstream(TerminalFilter[UpstreamConfig]):
     config_type = UpstreamConfig
     requires = (Candidates,)
     provides = (Attempts,)
-    may_provide = (Served, Usage, ResponseInfo)
+    may_provide = (Served, Usage, Cost, ResponseInfo)
 
     def __init__(self, config: UpstreamConfig, context: FactoryContext) -> None:
         super().__init__(config, context)

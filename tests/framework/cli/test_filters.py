@@ -18,6 +18,7 @@ def test_filters_are_listed_with_what_they_need_and_provide() -> None:
 
     assert {"alias", "auth", "upstream"} <= set(rows)
     assert rows["alias"]["provides"] == ["Candidates"]
+    assert rows["classify"]["may_provide"] == ["Route"]
     assert rows["upstream"]["requires"] == ["Candidates"]
     assert rows["upstream"]["distribution"] == "plano-filters"
     assert rows["upstream"]["summary"].endswith(".")
