@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from plano_filters.chain import Chain, Link, link
 from plano_filters.compile import Services, compile_chain
-from plano_filters.config import Document, load_text
+from plano_filters.config import Document, Loaded, load, load_text
 from plano_filters.exchange import Exchange
 from plano_filters.filter import Filter, TerminalFilter
 from plano_filters.messages import Response
@@ -17,8 +18,9 @@ from plano_filters.registry import Registry
 from plano_filters.testing.fakes import Answer, Given
 from plano_filters.testing.mocked import MockAnswer
 
-Links = str | Mapping[str, Any] | Filter[Any] | Sequence[Filter[Any] | str | Mapping[str, Any]]
-"""A document, or its `filters:` list, as YAML or as values; a filter; or several."""
+Entries = Sequence[Filter[Any] | str | Mapping[str, Any]]
+Links = Path | str | Mapping[str, Any] | Filter[Any] | Entries
+"""A file; a document, or its `filters:` list, as YAML or as values; a filter; or several."""
 Terminal = Response | Callable[[Exchange], Response] | TerminalFilter[Any] | None
 
 _AROUND: Mapping[str, Any] = {
@@ -40,20 +42,20 @@ def compiled(
     """Return the chain, and its document."""
     if isinstance(links, Filter):
         links = [links]
-    instances = (
-        [one for one in links if isinstance(one, Filter)]
-        if isinstance(links, Sequence) and not isinstance(links, str)
-        else []
-    )
-    if instances:
-        if len(instances) < len(links):
+    if isinstance(links, Sequence) and not isinstance(links, str):
+        instances = [one for one in links if isinstance(one, Filter)]
+        if instances and len(instances) < len(links):
             raise TypeError("a chain is either of filters, or of entries as in YAML; not of both")
-        return _of_filters(instances, answer, facts), Document()
+        if instances:
+            return _of_filters(instances, answer, facts), Document()
     if facts:
         raise ValueError("facts= is for filters; those of a document provide theirs themselves")
-    return _of_document(
-        _text(links), services, registry or Registry.from_entry_points(), env, answer
+    loaded = (
+        load(links, env=env)
+        if isinstance(links, Path)
+        else load_text(_text(links), name="<test>", env=env)
     )
+    return _of_document(loaded, services, registry or Registry.from_entry_points(), answer)
 
 
 def _of_filters(filters: Sequence[Filter[Any]], answer: Terminal, facts: Sequence[object]) -> Chain:
@@ -66,20 +68,20 @@ def _of_filters(filters: Sequence[Filter[Any]], answer: Terminal, facts: Sequenc
 
 
 def _of_document(
-    text: str, services: Services, registry: Registry, env: Mapping[str, str], answer: Terminal
+    loaded: Loaded, services: Services, registry: Registry, answer: Terminal
 ) -> tuple[Chain, Document]:
-    loaded = load_text(text, name="<test>", env=env)
-    ends = _ends(loaded.document, registry)
+    ends = _ends(loaded, registry)
     chain = compile_chain(loaded.document, registry, loaded.report, services, terminal=ends)
     loaded.report.raise_errors()
     return Chain(_ended(chain.links, answer)), loaded.document
 
 
-def _ends(document: Document, registry: Registry) -> bool:
+def _ends(loaded: Loaded, registry: Registry) -> bool:
     """Say whether a document's chain ends with a terminal filter."""
-    entries = [entry for entry in document.filters if entry.enabled]
+    entries = [entry for entry in loaded.document.filters if entry.enabled]
+    folder = loaded.report.folder
     try:
-        return bool(entries) and issubclass(registry.load(entries[-1].use), TerminalFilter)
+        return bool(entries) and issubclass(registry.load(entries[-1].use, folder), TerminalFilter)
     except LookupError:
         return True  # the compiler will say what is wrong with the name
 

@@ -183,7 +183,7 @@ async def chain(
     """Run a chain until the block ends: its filters start, take exchanges, and stop.
 
     Args:
-        links: A document or its `filters:` list, as YAML or as values; or filters.
+        links: A file's path; a document or its `filters:` list, as YAML or as values; or filters.
         answer: What answers at the end of a chain without a terminal filter: a response for one
             exchange, a function that makes one, or a filter. The mock provider unless given.
         facts: What earlier filters would leave; for filters given as instances.

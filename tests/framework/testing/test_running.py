@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,16 @@ version: v0.4.0
 model_providers:
   - {model: openai/main, access_key: $KEY, base_url: $URL, default: true}
 filters: [alias, upstream]
+"""
+
+
+LAST = """\
+from plano_filters import FilterConfig, Response, TerminalFilter
+
+
+class Last(TerminalFilter[FilterConfig]):
+    async def on_request(self, exchange):
+        return Response.from_json("last")
 """
 
 
@@ -189,6 +200,21 @@ async def test_a_document_reaches_a_provider_over_a_socket() -> None:
     assert provider.requests[0].headers["authorization"] == "Bearer sk-test"
 
 
+async def test_a_file_is_a_chain(tmp_path: Path) -> None:
+    """With filters in files beside it, one of them the last."""
+    (tmp_path / "last.py").write_text(LAST, encoding="utf-8")
+    document = tmp_path / "chain.yaml"
+    document.write_text(
+        "version: v0.4.0\nmodel_providers: [{model: mock/echo}]\n"
+        "filters: [alias, {use: './last.py:Last'}]\n",
+        encoding="utf-8",
+    )
+    async with chain(document) as running:
+        answer = await running.chat(model="echo")
+
+    assert answer.json() == "last"
+
+
 async def test_metrics_know_the_models_of_a_document() -> None:
     """Declared models have labels of their own, as in the gateway."""
     name = "gen_ai_server_request_duration_seconds_count"
@@ -229,3 +255,10 @@ async def test_the_clock_is_the_tests() -> None:
 
     assert answer.status == 200
     assert len(clock.slept) == 1
+
+
+async def test_filters_and_entries_do_not_mix() -> None:
+    """What is compiled and what is built already are two kinds of chain."""
+    with pytest.raises(TypeError, match="either of filters, or of entries"):
+        async with chain(["alias", Greeting()]):
+            pass
