@@ -46,7 +46,7 @@ class Affinity(Filter[AffinityConfig]):
 
     config_type = AffinityConfig
     requires = (Candidates,)
-    may_provide = (Pin, Route)
+    may_provide = (Pin, Route, SessionInfo)
 
     def __init__(self, config: AffinityConfig, context: FactoryContext) -> None:
         super().__init__(config, context)
