@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from plano_filters.cli import bench, config, explain, filters, graph, health, serve, start  # noqa: F401 - registers the commands
+from plano_filters.cli import (  # noqa: F401 - registers the commands
+    bench,
+    config,
+    explain,
+    filters,
+    graph,
+    health,
+    scaffold,
+    serve,
+    start,
+)
 from plano_filters.cli.app import app
 from plano_filters.errors import ConfigError
 
