@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from plano_filters import providers
+from plano_filters import endpoints, providers
 from plano_filters.catalog import model_ids
 from plano_filters.config import Document, ModelProvider
 from plano_filters.dialect import Dialect
@@ -114,16 +114,15 @@ class ModelIndex:
         return exact or next((e for e in self.entries if e.wildcard and _covers(e, model)), None)
 
     def speaks(self, model: str, dialect: Dialect) -> bool:
-        """Say whether a model can be asked in a dialect."""
-        return dialect in self.dialects(model)
+        """Say whether a model can be asked by a client of a dialect, translated or not."""
+        entry = self.entry(model)
+        return entry is not None and (
+            endpoints.asked_in(entry, model.partition("/")[2], dialect) is not None
+        )
 
     def dialects(self, model: str) -> frozenset[Dialect]:
-        """Return the dialects a model's provider speaks."""
-        entry = self.entry(model)
-        if entry is None:
-            return frozenset()
-        row = providers.find(entry.provider_interface or entry.provider)
-        return row.dialects if row else frozenset({"chat", "embeddings"})
+        """Return the dialects whose clients a model can serve."""
+        return frozenset(one for one in endpoints.ASKED_IN if self.speaks(model, one))
 
     def listed(self) -> list[str]:
         """Return the full names to show in a model list; wildcards as far as they are known."""

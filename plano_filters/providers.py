@@ -10,10 +10,10 @@ from typing import Literal
 
 from plano_filters.dialect import Dialect
 
-Auth = Literal["bearer", "x-api-key", "api-key", "none"]
+Auth = Literal["bearer", "api-key", "none"]
 _CHAT: frozenset[Dialect] = frozenset({"chat", "embeddings"})
 _RESPONSES: frozenset[Dialect] = frozenset({"chat", "embeddings", "responses"})
-_LOCAL: frozenset[Dialect] = frozenset({"chat", "embeddings", "messages"})
+_MESSAGES: frozenset[Dialect] = frozenset({"chat", "embeddings", "messages"})
 _ALL: frozenset[Dialect] = frozenset({"chat", "embeddings", "responses", "messages"})
 
 
@@ -27,9 +27,9 @@ class Provider:
     """The path where there is no `base_url`."""
     aliases: tuple[str, ...] = ()
     auth: Auth = "bearer"
-    """How the credential is sent on the dialects other than `messages`."""
+    """How the credential is sent; on `messages` it is always `x-api-key`."""
     dialects: frozenset[Dialect] = _CHAT
-    """What it speaks natively."""
+    """What it speaks natively; the others are translated as far as that is possible."""
     env_key: str | None = None
     """The variable its credential is usually in."""
     gen_ai: str = ""
@@ -39,6 +39,24 @@ class Provider:
     needs_key: bool = True
     own: bool = False
     """Runs on machines of one's own: nobody charges for its tokens."""
+    messages_path: str = ""
+    """The path in front of `/messages`, where it is not that of the other dialects."""
+    messages_models: tuple[str, ...] = ()
+    """Parts of ids. Where given, models with one of them speak `messages` only, the others not."""
+    missing_models: tuple[str, ...] = ()
+    """Parts of ids of models that the provider has, but not behind this API."""
+    counts_tokens: bool = False
+    """Whether its Messages API has `/messages/count_tokens`."""
+    max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
+    """What `chat` calls the limit of the answer. OpenAI has given up the name others copied."""
+    developer_role: bool = False
+    """Whether `chat` knows `developer` messages; `system` is understood everywhere."""
+    stream_usage: bool = True
+    """Whether `chat` takes `stream_options.include_usage`."""
+    reasoning_content: bool = False
+    """Whether `chat` wants to be told again what the model thought."""
+    cache_breakpoints: bool = False
+    """Whether `chat` knows `prompt_cache_breakpoint` on a content part."""
 
     @property
     def prefix(self) -> str:
@@ -51,13 +69,19 @@ class Provider:
 
 PROVIDERS: dict[str, Provider] = {
     "openai": Provider(
-        base_url="https://api.openai.com/v1", dialects=_RESPONSES, env_key="OPENAI_API_KEY"
+        base_url="https://api.openai.com/v1",
+        dialects=_RESPONSES,
+        env_key="OPENAI_API_KEY",
+        max_tokens_field="max_completion_tokens",
+        developer_role=True,
+        cache_breakpoints=True,
     ),
-    # Its chat endpoint is an OpenAI-compatible layer, taken with a Bearer key.
+    # Its chat endpoint is there "to test and compare" only, so it is not used.
     "anthropic": Provider(
         base_url="https://api.anthropic.com/v1",
-        dialects=frozenset({"chat", "messages"}),
+        dialects=frozenset({"messages"}),
         env_key="ANTHROPIC_API_KEY",
+        counts_tokens=True,
     ),
     "gemini": Provider(
         base_url="https://generativelanguage.googleapis.com/v1beta/openai",
@@ -65,6 +89,7 @@ PROVIDERS: dict[str, Provider] = {
         env_key="GEMINI_API_KEY",
         gen_ai="gcp.gemini",
         prices="google",
+        max_tokens_field="max_completion_tokens",
     ),
     "azure_openai": Provider(
         path="/openai/v1",
@@ -74,29 +99,52 @@ PROVIDERS: dict[str, Provider] = {
         env_key="AZURE_OPENAI_API_KEY",
         gen_ai="azure.ai.openai",
         prices="azure",
+        max_tokens_field="max_completion_tokens",
+        developer_role=True,
     ),
     "amazon_bedrock": Provider(
         path="/openai/v1",
         aliases=("amazon", "bedrock"),
         dialects=_RESPONSES,
+        missing_models=("claude", "nova", "llama"),
         env_key="AWS_BEARER_TOKEN_BEDROCK",
         gen_ai="aws.bedrock",
         prices="aws",
+        max_tokens_field="max_completion_tokens",
+        developer_role=True,
     ),
+    # A model that is asked on another's route is refused: "model isn't supported on this route".
     "bedrock_mantle": Provider(
         path="/v1",
         dialects=_ALL,
         env_key="AWS_BEARER_TOKEN_BEDROCK",
         gen_ai="aws.bedrock",
         prices="aws",
+        messages_path="/anthropic/v1",
+        messages_models=("claude",),
+        max_tokens_field="max_completion_tokens",
+        developer_role=True,
     ),
+    # It refuses fields that it does not know, and streams usage unasked.
     "mistral": Provider(
-        base_url="https://api.mistral.ai/v1", env_key="MISTRAL_API_KEY", gen_ai="mistral_ai"
+        base_url="https://api.mistral.ai/v1",
+        env_key="MISTRAL_API_KEY",
+        gen_ai="mistral_ai",
+        stream_usage=False,
     ),
     "groq": Provider(
-        base_url="https://api.groq.com/openai/v1", dialects=_RESPONSES, env_key="GROQ_API_KEY"
+        base_url="https://api.groq.com/openai/v1",
+        dialects=_RESPONSES,
+        env_key="GROQ_API_KEY",
+        max_tokens_field="max_completion_tokens",
     ),
-    "deepseek": Provider(base_url="https://api.deepseek.com/v1", env_key="DEEPSEEK_API_KEY"),
+    "deepseek": Provider(
+        base_url="https://api.deepseek.com/v1",
+        dialects=_MESSAGES,
+        env_key="DEEPSEEK_API_KEY",
+        messages_path="/anthropic/v1",
+        reasoning_content=True,
+    ),
     "xai": Provider(
         base_url="https://api.x.ai/v1",
         aliases=("x-ai", "grok"),
@@ -104,6 +152,7 @@ PROVIDERS: dict[str, Provider] = {
         env_key="XAI_API_KEY",
         gen_ai="x_ai",
         prices="x-ai",
+        max_tokens_field="max_completion_tokens",
     ),
     "together_ai": Provider(
         base_url="https://api.together.xyz/v1",
@@ -121,28 +170,50 @@ PROVIDERS: dict[str, Provider] = {
         base_url="https://ai-gateway.vercel.sh/v1", dialects=_ALL, env_key="AI_GATEWAY_API_KEY"
     ),
     "moonshotai": Provider(
-        base_url="https://api.moonshot.ai/v1", env_key="MOONSHOT_API_KEY", gen_ai="moonshot_ai"
+        base_url="https://api.moonshot.ai/v1",
+        dialects=_MESSAGES,
+        env_key="MOONSHOT_API_KEY",
+        gen_ai="moonshot_ai",
+        messages_path="/anthropic/v1",
     ),
     # Its version segment is v4, not v1.
     "zhipu": Provider(
         base_url="https://open.bigmodel.cn/api/paas/v4",
+        dialects=_MESSAGES,
         env_key="ZHIPU_API_KEY",
         prices="zhipuai",
+        messages_path="/api/anthropic/v1",
     ),
-    "zai": Provider(base_url="https://api.z.ai/api/paas/v4", env_key="ZAI_API_KEY"),
+    "zai": Provider(
+        base_url="https://api.z.ai/api/paas/v4",
+        dialects=_MESSAGES,
+        env_key="ZAI_API_KEY",
+        messages_path="/api/anthropic/v1",
+    ),
     "qwen": Provider(
         base_url="https://dashscope.aliyuncs.com/compatible-mode/v1", env_key="DASHSCOPE_API_KEY"
     ),
-    "minimax": Provider(base_url="https://api.minimax.io/v1", env_key="MINIMAX_API_KEY"),
+    "minimax": Provider(
+        base_url="https://api.minimax.io/v1",
+        dialects=_MESSAGES,
+        env_key="MINIMAX_API_KEY",
+        messages_path="/anthropic/v1",
+    ),
     "xiaomi": Provider(base_url="https://api.xiaomimimo.com/v1", env_key="XIAOMI_API_KEY"),
     "meta": Provider(base_url="https://api.llama.com/compat/v1", env_key="LLAMA_API_KEY"),
     "edenai": Provider(base_url="https://api.edenai.run/v3", env_key="EDENAI_API_KEY"),
     "github": Provider(base_url="https://models.github.ai/inference", env_key="GITHUB_TOKEN"),
-    "perplexity": Provider(base_url="https://api.perplexity.ai", env_key="PERPLEXITY_API_KEY"),
+    "perplexity": Provider(
+        base_url="https://api.perplexity.ai", env_key="PERPLEXITY_API_KEY", stream_usage=False
+    ),
     "fireworks": Provider(
         base_url="https://api.fireworks.ai/inference/v1", env_key="FIREWORKS_API_KEY"
     ),
-    "cerebras": Provider(base_url="https://api.cerebras.ai/v1", env_key="CEREBRAS_API_KEY"),
+    "cerebras": Provider(
+        base_url="https://api.cerebras.ai/v1",
+        env_key="CEREBRAS_API_KEY",
+        max_tokens_field="max_completion_tokens",
+    ),
     "nvidia_nim": Provider(
         base_url="https://integrate.api.nvidia.com/v1", env_key="NVIDIA_NIM_API_KEY"
     ),
@@ -160,15 +231,18 @@ PROVIDERS: dict[str, Provider] = {
         own=True,
     ),
     "vllm": Provider(dialects=_ALL, needs_key=False, own=True),
-    "sglang": Provider(dialects=_LOCAL, needs_key=False, own=True),
-    "lmstudio": Provider(dialects=_LOCAL, needs_key=False, own=True),
+    "sglang": Provider(dialects=_MESSAGES, needs_key=False, own=True),
+    "lmstudio": Provider(dialects=_MESSAGES, needs_key=False, own=True),
     "llamacpp": Provider(needs_key=False, own=True),
     # In this process: answers without a network and without a key (plano_filters.mock).
     "mock": Provider(
         base_url="http://mock.invalid/v1",
         auth="none",
-        dialects=_RESPONSES,
+        dialects=_ALL,
         needs_key=False,
+        counts_tokens=True,
+        max_tokens_field="max_completion_tokens",
+        developer_role=True,
         own=True,
     ),
 }

@@ -11,14 +11,15 @@ from plano_filters.providers import PROVIDERS, Provider, canonical, find
 
 @pytest.mark.parametrize(("name", "row"), PROVIDERS.items())
 def test_a_row_is_usable(name: str, row: Provider) -> None:
-    """A URL without a slash at its end, a prefix, at least chat or responses, a way to get in."""
+    """A URL without a slash at its end, a prefix, a dialect, a way to get in."""
     if row.base_url is not None:
         parts = urlsplit(row.base_url)
         assert parts.scheme in ("http", "https")
         assert not row.base_url.endswith("/")
         assert row.prefix == parts.path
     assert row.prefix == "" or row.prefix.startswith("/")
-    assert row.dialects & {"chat", "responses"}
+    assert row.dialects & {"chat", "responses", "messages"}
+    assert not row.messages_path or row.messages_path.endswith("/v1")
     assert row.env_key or not row.needs_key or name == "chatgpt"
 
 

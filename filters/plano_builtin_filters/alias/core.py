@@ -21,7 +21,8 @@ def candidates(
     For embeddings only deployments of one model stand in for one another: vectors of different
     models do not compare.
     """
-    found = [one for one in dict.fromkeys([*models, *fallbacks]) if index.speaks(one, dialect)]
+    able = models if dialect == "embeddings" else [*models, *fallbacks]
+    found = [one for one in dict.fromkeys(able) if index.speaks(one, dialect)]
     if dialect == "embeddings" and found:
         model_id = found[0].partition("/")[2]
         deployments = [found[0], *index.deployments(model_id)]

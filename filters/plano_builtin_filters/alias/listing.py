@@ -48,5 +48,6 @@ def _model(name: str, owner: str, dialect: Dialect) -> dict[str, object]:
             "id": name,
             "display_name": name,
             "created_at": "1970-01-01T00:00:00Z",
+            "lifecycle": "active",
         }
     return {"id": name, "object": "model", "created": CREATED, "owned_by": owner}

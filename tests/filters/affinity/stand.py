@@ -43,6 +43,7 @@ model_providers:
   - {{model: {GPT}, access_key: sk-aaaaaaaa, default: true}}
   - {{model: {CLAUDE}, access_key: sk-aaaaaaaa}}
   - {{model: {LLAMA}, access_key: sk-aaaaaaaa}}
+  - {{model: chatgpt/codex, access_key: sk-aaaaaaaa}}
 """
 USER = {"role": "user", "content": "hi"}
 CALL: dict[str, Any] = {"role": "assistant", "content": None, "tool_calls": []}

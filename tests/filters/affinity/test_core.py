@@ -17,7 +17,7 @@ version: v0.4.0
 listeners: [{name: m, type: model}]
 model_providers:
   - {model: openai/gpt-4o, access_key: sk-aaaaaaaa}
-  - {model: mistral/small, access_key: sk-aaaaaaaa}
+  - {model: chatgpt/codex, access_key: sk-aaaaaaaa}
   - {model: "groq/*", access_key: sk-aaaaaaaa}
 """,
     env={},
@@ -72,7 +72,7 @@ def test_a_long_id_has_a_short_key() -> None:
         ("openai/gpt-4o", "chat", None),
         ("openai/gpt-4o", "responses", None),
         ("groq/any", "chat", None),
-        ("mistral/small", "responses", "does not speak responses"),
+        ("chatgpt/codex", "messages", "does not speak messages"),
         ("openai/gpt-5", "chat", "is not declared"),
         ("groq/*", "chat", "is not declared"),
         ("groq/", "chat", "is not declared"),

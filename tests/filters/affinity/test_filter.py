@@ -142,10 +142,10 @@ async def test_a_reload_keeps_pins_and_drops_those_that_do_not_fit() -> None:
 async def test_a_pin_that_does_not_speak_the_dialect_is_dropped() -> None:
     """A session that changes its API is pinned anew."""
     async with gate() as chain:
-        await chain.ask(models=(LLAMA,))
+        await chain.ask(models=("chatgpt/codex",))
         body = {"max_tokens": 1, "messages": [USER]}
         assert await chain.ask(models=(CLAUDE,), path="/v1/messages", body=body) == CLAUDE
-        assert chain.said[0] == f"pin dropped: {LLAMA} does not speak messages"
+        assert chain.said[0] == "pin dropped: chatgpt/codex does not speak messages"
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/models", "/v1/other"])
@@ -345,7 +345,7 @@ async def test_two_gateways_and_a_poisoned_value() -> None:
 async def test_a_dry_run_does_not_drop_a_pin() -> None:
     """It says what a request would do; the pin is there for the one that does it."""
     async with gate() as chain:
-        await chain.ask(models=(LLAMA,))
+        await chain.ask(models=("chatgpt/codex",))
         facts = [Candidates((CLAUDE,), CLAUDE, explicit=True)]
         dry = make_exchange(
             {"messages": [USER]}, path="/v1/messages", headers={"X-Model-Affinity": "s"},
@@ -354,5 +354,8 @@ async def test_a_dry_run_does_not_drop_a_pin() -> None:
         dry.dry_run = True
         await chain.chain.links[0].filter.on_request(dry)
 
-        assert [d.text for d in dry.decisions] == [f"pin dropped: {LLAMA} does not speak messages"]
-        assert await chain.ask(models=(GPT,)) == LLAMA
+        assert [d.text for d in dry.decisions] == [
+            "pin dropped: chatgpt/codex does not speak messages"
+        ]
+        body = {"input": "hi"}
+        assert await chain.ask(models=(GPT,), path="/v1/responses", body=body) == "chatgpt/codex"

@@ -42,10 +42,18 @@ def test_deployments_of_one_model_stand_in_for_one_another() -> None:
 
 
 def test_a_model_that_does_not_speak_the_dialect_is_no_candidate() -> None:
-    """Anthropic has no Responses API, OpenAI has."""
+    """Anthropic has no embeddings, and those of another model would be of no use."""
+    unnamed = candidates(["anthropic/claude", "openai/gpt-4o"], [], "embeddings", INDEX)
+
+    assert candidates(["anthropic/claude"], ["openai/gpt-4o"], "embeddings", INDEX) == ()
+    assert unnamed == ("openai/gpt-4o",)
+
+
+def test_a_model_stands_in_across_dialects() -> None:
+    """What its provider does not speak is translated."""
     found = candidates(["anthropic/claude"], ["openai/gpt-4o"], "responses", INDEX)
 
-    assert found == ("openai/gpt-4o",)
+    assert found == ("anthropic/claude", "openai/gpt-4o")
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

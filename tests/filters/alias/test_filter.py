@@ -78,12 +78,12 @@ async def test_fallback_can_be_switched_off() -> None:
 
 async def test_what_cannot_serve_is_left_out_and_said() -> None:
     """A fallback that does not speak the dialect is no candidate."""
-    exchange = make_exchange({"model": "fast"}, path="/v1/responses")
+    exchange = make_exchange({"model": "fast"})
 
-    await run(exchange)
+    await run(exchange, TEXT.replace("mistral/small", "chatgpt/codex"))
 
     assert exchange.state[Candidates].models == ("openai/gpt-4o",)
-    assert exchange.decisions[-1].text == "left out, no responses there: mistral/small"
+    assert exchange.decisions[-1].text == "left out, no chat there: chatgpt/codex"
 
 
 async def test_an_endless_name_is_not_repeated() -> None:
@@ -123,10 +123,11 @@ async def test_no_model_and_no_default_is_400() -> None:
 
 async def test_a_model_that_does_not_speak_the_dialect_is_400() -> None:
     """The error says what it speaks."""
-    response = await run(make_exchange({"model": "mistral/small"}, path="/v1/messages"))
+    text = TEXT.replace("mistral/small", "anthropic/claude")
+    response = await run(make_exchange({"model": "claude"}, path="/v1/embeddings"), text)
 
     assert response.status == 400
-    assert "does not speak messages" in body_of(response)["error"]["message"]
+    assert "does not speak embeddings" in body_of(response)["error"]["message"]
 
 
 async def test_models_are_listed() -> None:
@@ -152,7 +153,13 @@ async def test_models_are_listed_for_anthropic_clients_in_their_form() -> None:
     listing = body_of(response)
     assert listing["has_more"] is False
     assert listing["first_id"] == "openai/gpt-4o"
-    assert listing["data"][0]["type"] == "model"
+    assert listing["data"][0] == {
+        "type": "model",
+        "id": "openai/gpt-4o",
+        "display_name": "openai/gpt-4o",
+        "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active",
+    }
 
 
 @pytest.mark.parametrize(

@@ -335,9 +335,11 @@ async def test_a_pinned_session_is_left_alone(inline: dict[str, Any]) -> None:
 
 async def test_only_routes_that_speak_the_dialect_are_asked_about() -> None:
     """Of each the models that can serve are left."""
+    text = TEXT.replace("groq/llama", "chatgpt/codex")
+    text = text.replace("[anthropic/claude, openai/gpt-4o]", "[chatgpt/codex, anthropic/claude]")
     exchange = asking(path="/v1/messages")
 
-    router = await run(exchange, Scores((0.9,), 0.1))
+    router = await run(exchange, Scores((0.9,), 0.1), text)
 
     assert router.asked[0].names == ("code",)
     assert exchange.state[Candidates].models == (CLAUDE, MAIN, LLAMA)
@@ -346,13 +348,14 @@ async def test_only_routes_that_speak_the_dialect_are_asked_about() -> None:
 
 async def test_without_a_route_that_speaks_the_dialect_nobody_is_asked() -> None:
     """The decision says so."""
-    claude = [{**INLINE[0], "models": ["claude"]}]
-    exchange = asking(path="/v1/responses", routing_preferences=claude)
+    text = TEXT.replace("groq/llama", "chatgpt/codex")
+    codex = [{**INLINE[0], "models": ["codex"]}]
+    exchange = asking(path="/v1/messages", routing_preferences=codex)
 
-    router = await run(exchange)
+    router = await run(exchange, text=text)
 
     assert router.asked == []
-    assert told(exchange) == "not routed: no route has a model that speaks responses"
+    assert told(exchange) == "not routed: no route has a model that speaks messages"
 
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}

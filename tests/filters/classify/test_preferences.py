@@ -33,6 +33,7 @@ model_providers:
   - {model: openai/twin, access_key: sk-aaaaaaaa}
   - {model: vllm/twin, base_url: "http://127.0.0.1:8000"}
   - {model: "groq/*", access_key: sk-aaaaaaaa}
+  - {model: chatgpt/codex, access_key: sk-aaaaaaaa}
 model_aliases: {fast: {target: gpt-4o}}
 model_metrics_sources: [{type: cost, provider: digitalocean}]
 routing_preferences:
@@ -82,13 +83,18 @@ def test_the_documents_table() -> None:
 
 def test_only_routes_that_can_serve_are_asked_about() -> None:
     """For another dialect a route keeps the models that speak it; without one it is left out."""
-    table = configured(DOCUMENT.routing_preferences, INDEX)
+    table = read(
+        row(models=["chatgpt/codex", "anthropic/claude"]), row("old", models=["chatgpt/codex"])
+    )
 
     messages, responses = (table.speaking(d, INDEX) for d in ("messages", "responses"))
 
-    assert [one.models for one in messages.rows] == [("anthropic/claude",), ("anthropic/claude",)]
-    assert [one.models for one in responses.rows] == [("openai/gpt-4o",)]
-    assert responses.options == (RouteOption("code", "writing code"),)
+    assert [one.models for one in messages.rows] == [("anthropic/claude",)]
+    assert messages.options == (RouteOption("code", "writing code"),)
+    assert [one.models for one in responses.rows] == [
+        ("chatgpt/codex", "anthropic/claude"),
+        ("chatgpt/codex",),
+    ]
 
 
 @pytest.mark.parametrize("payload", [{}, {INLINE: None}, {"routing_policy": []}])

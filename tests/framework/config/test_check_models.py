@@ -165,6 +165,20 @@ def test_a_key_that_is_not_used_is_told() -> None:
     ) == ["3:23 openai/a passes the client's credential on, so its access_key is not used"]
 
 
+def test_a_model_that_bedrocks_chat_api_does_not_have_is_told() -> None:
+    """Claude has a route of its own there; the others are behind an API we do not speak."""
+    entries = [
+        f"model: bedrock/{model}, base_url: 'http://b', access_key: k"
+        for model in ("us.anthropic.claude-x", "us.amazon.nova-x", "us.openai.gpt-x")
+    ]
+    says = "bedrock is asked on its OpenAI-compatible API, which does not have"
+    claude, nova = warnings_of(providers(*entries))
+
+    assert claude.startswith(f"3:13 {says} claude models")
+    assert 'declare "bedrock_mantle/us.anthropic.claude-x"' in claude
+    assert nova.endswith(f"{says} nova models")
+
+
 def test_a_provider_without_a_credential_is_told() -> None:
     """It would be refused, unless it needs none or is a server of the user's own."""
     entries = (
