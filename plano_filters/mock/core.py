@@ -1,12 +1,13 @@
-"""What the mock says: documents and events, always the same for the same request."""
+"""What the mock says, always the same for the same request; in the dialect `chat`, and vectors."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 CREATED = 1_700_000_000
@@ -14,6 +15,9 @@ CREATED = 1_700_000_000
 DIMENSIONS = 8
 """Of an embedding."""
 MODELS = ("fast", "smart")
+_WORD = re.compile(r"[\w-]+")
+TOOLBOX = 8
+"""From so many tools on, a request is an agent's."""
 
 
 def chat(request: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -26,7 +30,7 @@ def chat(request: Mapping[str, Any], model: str) -> dict[str, Any]:
     if call:
         message["tool_calls"] = [call]
     return {
-        "id": _id("chatcmpl", request),
+        "id": identifier("chatcmpl", request),
         "object": "chat.completion",
         "created": CREATED,
         "model": model,
@@ -52,76 +56,15 @@ def chat_events(request: Mapping[str, Any], model: str) -> list[bytes]:
         call = message["tool_calls"][0]
         start = {**call, "index": 0, "function": {**call["function"], "arguments": ""}}
         chunks.append(chunk({"tool_calls": [start]}))
-        for piece in _pieces(call["function"]["arguments"]):
+        for piece in pieces(call["function"]["arguments"]):
             part = {"index": 0, "function": {"arguments": piece}}
             chunks.append(chunk({"tool_calls": [part]}))
     else:
-        chunks += [chunk({"content": piece}) for piece in _pieces(message["content"])]
+        chunks += [chunk({"content": piece}) for piece in pieces(message["content"])]
     chunks.append(chunk({}, whole["choices"][0]["finish_reason"]))
     if (request.get("stream_options") or {}).get("include_usage"):
         chunks.append({**head, "choices": [], "usage": whole["usage"]})
-    return [_event(part) for part in chunks] + [b"data: [DONE]\n\n"]
-
-
-def responses(request: Mapping[str, Any], model: str) -> dict[str, Any]:
-    """Return a response of the Responses API."""
-    answer = text(request, model)
-    count = usage(request, {"content": answer})
-    part = {"type": "output_text", "text": answer, "annotations": []}
-    item = {
-        "type": "message",
-        "id": _id("msg", request),
-        "status": "completed",
-        "role": "assistant",
-        "content": [part],
-    }
-    return {
-        "id": _id("resp", request),
-        "object": "response",
-        "created_at": CREATED,
-        "status": "completed",
-        "model": model,
-        "output": [item],
-        "parallel_tool_calls": True,
-        "tool_choice": "auto",
-        "tools": [],
-        "usage": {
-            "input_tokens": count["prompt_tokens"],
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": count["completion_tokens"],
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": count["total_tokens"],
-        },
-    }
-
-
-def responses_events(request: Mapping[str, Any], model: str) -> list[bytes]:
-    """Return the events of a streamed response."""
-    whole = responses(request, model)
-    item = whole["output"][0]
-    answer = item["content"][0]["text"]
-    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
-    place = {"item_id": item["id"], "output_index": 0, "content_index": 0}
-    empty = {"type": "output_text", "text": "", "annotations": []}
-    opened = {**item, "status": "in_progress", "content": []}
-    events: list[tuple[str, dict[str, Any]]] = [
-        ("response.created", {"response": begun}),
-        ("response.in_progress", {"response": begun}),
-        ("response.output_item.added", {"output_index": 0, "item": opened}),
-        ("response.content_part.added", {**place, "part": empty}),
-        *[
-            ("response.output_text.delta", {**place, "delta": piece, "logprobs": []})
-            for piece in _pieces(answer)
-        ],
-        ("response.output_text.done", {**place, "text": answer, "logprobs": []}),
-        ("response.content_part.done", {**place, "part": item["content"][0]}),
-        ("response.output_item.done", {"output_index": 0, "item": item}),
-        ("response.completed", {"response": whole}),
-    ]
-    return [
-        _event({"type": name, "sequence_number": number, **data}, name)
-        for number, (name, data) in enumerate(events)
-    ]
+    return [event(part) for part in chunks] + [b"data: [DONE]\n\n"]
 
 
 def embeddings(request: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -135,12 +78,12 @@ def embeddings(request: Mapping[str, Any], model: str) -> dict[str, Any]:
         packed = base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *vector)).decode()
         shown: object = packed if request.get("encoding_format") == "base64" else vector
         data.append({"object": "embedding", "index": index, "embedding": shown})
-    tokens = sum(_tokens(str(one)) for one in texts)
+    count = sum(tokens(str(one)) for one in texts)
     return {
         "object": "list",
         "data": data,
         "model": model,
-        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        "usage": {"prompt_tokens": count, "total_tokens": count},
     }
 
 
@@ -167,74 +110,106 @@ def error(status: int, message: str = "") -> dict[str, Any]:
 def text(request: Mapping[str, Any], model: str) -> str:
     """Return what the mock says to a request."""
     role, said = _last(request)
-    if role == "tool":
+    return reply(model, said, tool=role == "tool")
+
+
+def reply(model: str, said: str, *, tool: bool) -> str:
+    """Return what a model says to a message, or to a tool's result."""
+    if tool:
         return f"I am {model}, a mock. The tool answered: {said[:200]}"
     return f"I am {model}, a mock that needs no key. You said: {said[:200]}"
 
 
 def tool_call(request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the call of the first, or of the chosen, tool; None if no tool is to be called."""
-    tools = [t for t in request.get("tools") or [] if t.get("type") == "function"]
+    """Return the call of a tool; None if no tool is to be called."""
     choice = request.get("tool_choice", "auto")
-    if not tools or choice == "none" or _last(request)[0] == "tool":
+    tools = {
+        t["function"]["name"]: t["function"].get("parameters")
+        for t in request.get("tools") or []
+        if t.get("type") == "function"
+    }
+    role, said = _last(request)
+    if choice == "none" or role == "tool":
         return None
     wanted = choice.get("function", {}).get("name") if isinstance(choice, dict) else None
-    function = next((t["function"] for t in tools if t["function"]["name"] == wanted), None)
-    function = function or tools[0]["function"]
-    arguments = _example(function.get("parameters") or {})
-    return {
-        "id": _id("call", request),
-        "type": "function",
-        "function": {"name": function["name"], "arguments": json.dumps(arguments)},
-    }
+    few = len(request.get("tools") or []) < TOOLBOX
+    name = chosen(list(tools), wanted, said, must=few or choice != "auto")
+    if name is None:
+        return None
+    function = {"name": name, "arguments": json.dumps(example(tools[name]))}
+    return {"id": identifier("call", request), "type": "function", "function": function}
+
+
+def chosen(names: Sequence[str], wanted: str | None, said: str, *, must: bool) -> str | None:
+    """Choose which tool is called: the wanted one, one that the message names, or the first.
+
+    Args:
+        names: Of the tools there are.
+        wanted: That the request insists on.
+        said: The last message.
+        must: Call one if none is named. Not one of a whole toolbox, as agents have it, unless some
+            tool has to be called: they would act on it.
+    """
+    if wanted in names:
+        return wanted
+    words_said = set(_WORD.findall(said))
+    named = next((name for name in names if name in words_said), None)
+    return names[0] if named is None and names and must else named
 
 
 def usage(request: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return token counts, estimated at four characters each."""
-    given = _tokens(json.dumps(request.get("messages") or request.get("input") or ""))
-    made = _tokens(json.dumps(message.get("content") or message.get("tool_calls") or ""))
+    """Return token counts."""
+    given = tokens(request.get("messages") or "")
+    made = tokens(message.get("content") or message.get("tool_calls") or "")
     return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+
+
+def tokens(value: object) -> int:
+    """Return how many tokens a value has, at four characters each."""
+    return max(1, len(value if isinstance(value, str) else json.dumps(value)) // 4)
 
 
 def _last(request: Mapping[str, Any]) -> tuple[str, str]:
     """Return role and text of the last message."""
-    messages = request.get("messages") or request.get("input") or []
-    if isinstance(messages, str):
-        return "user", messages
+    messages = request.get("messages") or []
     last = messages[-1] if messages and isinstance(messages[-1], dict) else {}
-    content = last.get("content") or last.get("output") or ""
+    return str(last.get("role", "user")), words(last.get("content"))
+
+
+def words(content: object) -> str:
+    """Return the text of a message: a string, or the text of its parts."""
     if isinstance(content, list):
-        content = " ".join(str(p.get("text", "")) for p in content if isinstance(p, dict))
-    role = "tool" if last.get("type") == "function_call_output" else last.get("role", "user")
-    return str(role), str(content)
+        found = [p["text"] for p in content if isinstance(p, dict) and p.get("text")]
+        return " ".join(map(str, found))
+    return str(content or "")
 
 
-def _example(schema: Mapping[str, Any]) -> Any:
+def example(schema: Mapping[str, Any] | None) -> Any:
     """Return a value that fits a JSON schema."""
+    schema = schema or {}
     if schema.get("enum"):
         return schema["enum"][0]
     kind = schema.get("type", "object")
     if kind == "object":
-        return {name: _example(part) for name, part in (schema.get("properties") or {}).items()}
+        return {name: example(part) for name, part in (schema.get("properties") or {}).items()}
     if kind == "array":
-        return [_example(schema.get("items") or {"type": "string"})]
+        return [example(schema.get("items") or {"type": "string"})]
     return {"string": "mock", "integer": 1, "number": 1.5, "boolean": True}.get(str(kind))
 
 
-def _pieces(whole: str) -> list[str]:
+def pieces(whole: str) -> list[str]:
+    """Cut a text as a stream brings it: word by word."""
     words = whole.split(" ")
     return [words[0], *(f" {word}" for word in words[1:])]
 
 
-def _event(document: Mapping[str, Any], name: str = "") -> bytes:
+def event(document: Mapping[str, Any], name: str = "") -> bytes:
+    """Write a server-sent event."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {json.dumps(document, separators=(',', ':'))}\n\n".encode()
 
 
-def _id(prefix: str, request: Mapping[str, Any]) -> str:
+def identifier(prefix: str, request: Mapping[str, Any]) -> str:
+    """Return an id that is always the same for the same request."""
     digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
     return f"{prefix}-mock-{digest[:16]}"
-
-
-def _tokens(text_: str) -> int:
-    return max(1, len(text_) // 4)

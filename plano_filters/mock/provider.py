@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import httpx
 
-from plano_filters.mock import core
+from plano_filters.mock import core, messages, responses
 from plano_filters.mock.script import Script
 
 REMEMBERED: Final = 1024
@@ -21,13 +21,15 @@ Events = Callable[[Mapping[str, Any], str], list[bytes]]
 
 _ENDPOINTS: Final[dict[str, tuple[Document, Events | None]]] = {
     "/v1/chat/completions": (core.chat, core.chat_events),
-    "/v1/responses": (core.responses, core.responses_events),
+    "/v1/responses": (responses.document, responses.events),
+    "/v1/messages": (messages.document, messages.events),
+    "/v1/messages/count_tokens": (messages.count, None),
     "/v1/embeddings": (core.embeddings, None),
 }
 
 
 class MockProvider(httpx.AsyncBaseTransport):
-    """An OpenAI-compatible provider in this process.
+    """A provider in this process, with OpenAI's and Anthropic's APIs.
 
     It fails as a request's headers say:
 
@@ -52,10 +54,10 @@ class MockProvider(httpx.AsyncBaseTransport):
             return httpx.Response(200, json=core.models())
         endpoint = _ENDPOINTS.get(path)
         if endpoint is None or request.method != "POST":
-            return _error(404, f"the mock does not serve {request.method} {path}")
+            return _error(path, 404, f"the mock does not serve {request.method} {path}")
         payload = _payload(await request.aread())
         if payload is None:
-            return _error(400, "the body is no JSON object")
+            return _error(path, 400, "the body is no JSON object")
         return await self._serve(request, endpoint, payload)
 
     async def _serve(
@@ -64,21 +66,25 @@ class MockProvider(httpx.AsyncBaseTransport):
         endpoint: tuple[Document, Events | None],
         payload: dict[str, Any],
     ) -> httpx.Response:
-        model = str(payload.get("model", "mock"))
+        model, path = str(payload.get("model", "mock")), request.url.path
         script = Script.read(request.headers, model, self._attempt(request, model))
         if script.connect_error:
             raise httpx.ConnectError("the mock was asked to refuse the connection")
         await asyncio.sleep(script.first_byte)
         if script.status >= 300:
-            headers = {"retry-after": script.retry_after} if script.retry_after else {}
-            return httpx.Response(script.status, headers=headers, json=core.error(script.status))
+            failed = _error(path, script.status)
+            if script.retry_after:
+                failed.headers["retry-after"] = script.retry_after
+            return failed
         document, events = endpoint
         try:
             if payload.get("stream") is True and events is not None:
                 return _streamed(events(payload, model), script)
             whole = document(payload, model)
+        except messages.Refused as refused:
+            return _error(path, 400, str(refused))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
-            return _error(400, "the request does not follow the API")
+            return _error(path, 400, "the request does not follow the API")
         await asyncio.sleep(script.delay)
         return httpx.Response(200, json=whole)
 
@@ -123,5 +129,6 @@ def _payload(body: bytes) -> dict[str, Any] | None:
     return payload if isinstance(payload, dict) else None
 
 
-def _error(status: int, message: str) -> httpx.Response:
-    return httpx.Response(status, json=core.error(status, message))
+def _error(path: str, status: int, message: str = "") -> httpx.Response:
+    write = messages.error if path.startswith("/v1/messages") else core.error
+    return httpx.Response(status, json=write(status, message))

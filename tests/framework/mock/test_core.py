@@ -145,30 +145,6 @@ def test_a_streamed_call_is_put_together_again() -> None:
     assert arguments == whole["function"]["arguments"]
 
 
-def test_a_responses_stream_follows_the_grammar() -> None:
-    """Events are numbered from zero, open and close in order, and end with the whole response."""
-    request = {"model": "fast", "input": "Hello"}
-    sent = documents(core.responses_events(request, "fast"))
-    kinds = [event["type"] for event in sent]
-    text = "".join(e["delta"] for e in sent if e["type"] == "response.output_text.delta")
-
-    assert [event["sequence_number"] for event in sent] == list(range(len(sent)))
-    assert kinds[:4] == [
-        "response.created",
-        "response.in_progress",
-        "response.output_item.added",
-        "response.content_part.added",
-    ]
-    assert kinds[-4:] == [
-        "response.output_text.done",
-        "response.content_part.done",
-        "response.output_item.done",
-        "response.completed",
-    ]
-    assert sent[-1]["response"] == core.responses(request, "fast")
-    assert sent[-1]["response"]["output"][0]["content"][0]["text"] == text
-
-
 def test_embeddings_in_both_encodings_are_the_same_numbers() -> None:
     """Floats and base64 carry one vector, in single precision."""
     request = {"input": ["one", "two"]}
@@ -194,3 +170,14 @@ def test_content_of_every_shape_is_read(content: object, echoed: str) -> None:
     request = {"messages": [{"role": "user", "content": content}]}
 
     assert core.text(request, "fast").endswith(f"You said: {echoed}")
+
+
+def test_a_toolbox_is_left_alone() -> None:
+    """An agent would act on a call that nobody asked for; a tool that is named is called."""
+    tools = [{"type": "function", "function": {"name": f"tool_{n}"}} for n in range(10, 30)]
+    named = {"messages": [{"role": "user", "content": "call tool_17"}], "tools": tools}
+    call = core.tool_call(named)
+
+    assert core.tool_call({**HELLO, "tools": tools}) is None
+    assert call is not None
+    assert call["function"]["name"] == "tool_17"

@@ -66,6 +66,42 @@ async def test_an_error_has_the_envelope_and_says_when_to_come_back() -> None:
     assert error["code"] == "rate_limit_exceeded"
 
 
+ENDPOINTS = ["/v1/chat/completions", "/v1/responses", "/v1/messages"]
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+async def test_a_script_is_played_on_every_endpoint(path: str) -> None:
+    """Statuses and cuts do not depend on the dialect; the error's shape does."""
+    given = {"input": "Hello", "max_tokens": 9}
+    refused = await ask(MockProvider(), {"x-mock-status": "429"}, path, **given)
+    cut = await ask(MockProvider(), {"x-mock-cut-after": "2"}, path, stream=True, **given)
+    error = json.loads(await refused.aread())
+    chunks = cut.aiter_raw()
+    await anext(chunks)
+    await anext(chunks)
+
+    assert refused.status_code == 429
+    assert error.get("type") == ("error" if path == "/v1/messages" else None)
+    assert "asked to answer 429" in error["error"]["message"]
+    with pytest.raises(httpx.ReadError):
+        await anext(chunks)
+
+
+async def test_messages_need_max_tokens() -> None:
+    """Anthropic's API requires it, so its mock does."""
+    response = await ask(MockProvider(), {}, "/v1/messages")
+
+    assert response.status_code == 400
+    assert "max_tokens" in json.loads(await response.aread())["error"]["message"]
+
+
+async def test_tokens_are_counted() -> None:
+    """For clients that ask before they send."""
+    response = await ask(MockProvider(), {}, "/v1/messages/count_tokens")
+
+    assert json.loads(await response.aread())["input_tokens"] > 0
+
+
 async def test_a_refused_connection() -> None:
     """A connect error is raised as a transport raises it."""
     with pytest.raises(httpx.ConnectError):
@@ -123,13 +159,16 @@ FIELDS = ("messages", "input", "tools", "tool_choice", "stream_options")
 
 
 @given(
-    st.sampled_from(["/v1/chat/completions", "/v1/responses", "/v1/embeddings"]),
-    st.fixed_dictionaries(
-        {},
-        optional=dict.fromkeys(
-            ["messages", "input", "tools", "tool_choice", "stream_options"], JSON
-        ),
+    st.sampled_from(
+        [
+            "/v1/chat/completions",
+            "/v1/responses",
+            "/v1/embeddings",
+            "/v1/messages",
+            "/v1/messages/count_tokens",
+        ]
     ),
+    st.fixed_dictionaries({"max_tokens": st.just(9)}, optional=dict.fromkeys(FIELDS, JSON)),
     st.booleans(),
 )
 async def test_whatever_is_asked_is_answered(
