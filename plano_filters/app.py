@@ -30,11 +30,12 @@ from plano_filters.asgi import Gateway
 from plano_filters.chain import Chain
 from plano_filters.compile import Services, compile_chain
 from plano_filters.config import Document, Loaded, Report, discover, load, zero_config
-from plano_filters.errors import NotFound
+from plano_filters.dialect import operation_for
+from plano_filters.errors import InternalError, NotFound
 from plano_filters.explain import Explanation, explain
 from plano_filters.guards import Guard
 from plano_filters.meter import Meter
-from plano_filters.refusal import refuse, request_id
+from plano_filters.refusal import refusal, refuse, request_id
 from plano_filters.registry import Registry
 from plano_filters.shared import Shared
 from plano_filters.telemetry import Observer, Telemetry
@@ -174,7 +175,9 @@ class Service:
             Route("/", _alive),
             Mount("/", app=_not_found),
         ]
-        app: ASGIApp = Starlette(routes=routes, lifespan=lifespan)
+        app: ASGIApp = Starlette(
+            routes=routes, lifespan=lifespan, exception_handlers={Exception: _failed}
+        )
         for index, (kind, options) in reversed(list(enumerate(middleware))):
             try:
                 app = kind(app, **options)
@@ -254,6 +257,13 @@ def load_middleware(document: Document, report: Report) -> list[tuple[Any, dict[
 
 async def _alive(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Answer for what should never fail; the exception goes on to the server's log."""
+    dialect = operation_for(request.url.path, request.headers).dialect
+    made, body = refusal(InternalError(), dialect, request.headers)
+    return Response(body, made.status, dict(made.headers))
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

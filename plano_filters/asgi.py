@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from plano_filters.body import ClientLeft, check, read_body
 from plano_filters.chain import Chain
 from plano_filters.config.document import Limits
-from plano_filters.dialect import error_event, operation_for
+from plano_filters.dialect import canonical, error_event, operation_for
 from plano_filters.errors import GatewayError, InternalError
 from plano_filters.exchange import Exchange, Outcome
 from plano_filters.generation import Generation
@@ -277,7 +277,7 @@ def _new_exchange(scope: Scope) -> Exchange:
     client = scope.get("client")
     request = Request(
         method=scope["method"],
-        path=scope["path"],
+        path=canonical(scope["path"]),
         headers=headers,
         query=scope.get("query_string", b"").decode("latin-1"),
         client=client[0] if client else None,

@@ -13,7 +13,7 @@ from typing import Literal
 from plano_filters.errors import GatewayError
 
 Dialect = Literal["chat", "responses", "messages", "embeddings"]
-Endpoint = Literal["chat", "responses", "messages", "embeddings", "models", "other"]
+Endpoint = Literal["chat", "responses", "messages", "count_tokens", "embeddings", "models", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,14 @@ _OPERATIONS = {
     "/v1/responses": Operation("responses", "responses", "/v1/responses", ("POST",)),
     "/v1/embeddings": Operation("embeddings", "embeddings", "/v1/embeddings", ("POST",)),
     "/v1/messages": Operation("messages", "messages", "/v1/messages", ("POST",)),
+    "/v1/messages/count_tokens": Operation(
+        "count_tokens", "messages", "/v1/messages/count_tokens", ("POST",)
+    ),
     "/v1/models": Operation("models", "chat", "/v1/models", ("GET", "HEAD")),
 }
 DECIDING_PREFIX = "/routing"
 """In front of the path of an API it asks only for the decision."""
+_DOUBLED = ("/v1/v1/", f"{DECIDING_PREFIX}/v1/v1/")
 _OPERATIONS |= {
     f"{DECIDING_PREFIX}{path}": replace(one, route=f"{DECIDING_PREFIX}{path}", deciding=True)
     for path, one in _OPERATIONS.items()
@@ -48,12 +52,21 @@ MODELS_PREFIX = "/v1/models/"
 _MODEL = Operation("models", "chat", "/v1/models/{id}", ("GET", "HEAD"))
 
 
+def canonical(path: str) -> str:
+    """Return a path with one `/v1` where a client wrote two.
+
+    Anthropic's SDKs append `/v1/messages` to a base URL, also to one that ends in `/v1` already.
+    """
+    return path.replace("/v1/v1/", "/v1/", 1) if path.startswith(_DOUBLED) else path
+
+
 def operation_for(path: str, headers: Mapping[str, str]) -> Operation:
     """Say what a request asks for; an unknown path is the endpoint `other`.
 
     A client that sends `anthropic-version` is answered as an Anthropic client wherever the path
     leaves it open (`/v1/models`, unknown paths).
     """
+    path = canonical(path)
     found = _OPERATIONS.get(path)
     if found is None and path.startswith(MODELS_PREFIX):
         found = _MODEL

@@ -21,7 +21,8 @@
     └── UpstreamTimeout         504
     ConfigError                      a configuration that cannot start
 
-A class says what kind of failure it is; an instance says what happened. Filters raise, only the
+A class says what kind of failure it is; an instance says what happened, and may give a status, type
+or code of its own where a provider's error is passed on in another dialect. Filters raise, only the
 chain turns errors into responses, and only `plano_filters.dialect` writes their bodies.
 """
 
@@ -42,10 +43,10 @@ class GatewayError(Exception):
         headers: Extra response headers, such as `retry-after`.
     """
 
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "server_error"
+    status: int = 500
+    type: str = "server_error"
     """OpenAI's `error.type`; `plano_filters.dialect` maps it for other dialects."""
-    code: ClassVar[str] = "internal_error"
+    code: str = "internal_error"
     source: ClassVar[ErrorSource] = "gateway"
 
     def __init__(
@@ -123,7 +124,7 @@ class InternalError(GatewayError):
 class FilterFailed(GatewayError):
     """A filter raised something unexpected, or ran out of its `timeout`."""
 
-    code: ClassVar[str] = "filter_failed"
+    code = "filter_failed"
     source: ClassVar[ErrorSource] = "filter"
 
 

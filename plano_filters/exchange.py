@@ -119,4 +119,5 @@ class Exchange:
             timings=self.timings,
             started=self.started,
             clock_started=self.clock_started,
+            filter_id=self.filter_id,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Final
@@ -9,8 +10,16 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plano_filters.config.document import Limits
-from plano_filters.errors import BadRequest, GatewayError, HeadersTooLarge, Unavailable
+from plano_filters.errors import (
+    BadRequest,
+    GatewayError,
+    HeadersTooLarge,
+    InternalError,
+    Unavailable,
+)
 from plano_filters.refusal import refuse
+
+log = logging.getLogger(__name__)
 
 MAX_URL: Final = 8 * 1024
 """Bytes of path and query together."""
@@ -66,7 +75,24 @@ class Guard:
         except GatewayError as error:
             await refuse(error, scope, send)
             return
-        await self._app(scope, receive, send)
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app; what middleware raises is told in the caller's dialect."""
+        started = False
+
+        async def told(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, told)
+        except Exception:
+            if started:
+                raise
+            log.exception("middleware failed")
+            await refuse(InternalError(), scope, send)
 
     def _check(self, scope: Scope) -> None:
         if scope["scheme"] != "https" and scope["http_version"] not in ("1.0", "1.1"):

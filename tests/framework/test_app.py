@@ -78,6 +78,10 @@ async def ask(
         ("OPTIONS", "/v1/chat/completions", 204),
         ("GET", "/v1/models", 200),
         ("GET", "/v1/chat/completions", 405),
+        ("GET", "/v1/v1/models", 200),
+        ("GET", "/v1/messages", 405),
+        ("GET", "/v1/messages/count_tokens", 405),
+        ("GET", "/v1/v1/messages", 405),
         ("POST", "/v1/nothing", 404),
         ("GET", "/nothing", 404),
         ("GET", "/v1", 404),
@@ -98,6 +102,57 @@ async def test_paths(method: str, path: str, status: int) -> None:
         assert json.loads(text)["error"]["code"] == "not_found"
     if path not in ("/", "/healthz") or status == 404:
         assert headers["request-id"] == headers["x-request-id"]
+
+
+class Broken:
+    """Middleware that fails."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            raise RuntimeError("a secret")
+        await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/v1/chat/completions", None), ("/v1/messages", "error")]
+)
+async def test_middleware_that_fails_is_told_in_the_callers_dialect(
+    path: str, kind: str | None
+) -> None:
+    """The text is ours, and the exception is in the log only."""
+    async with served(service(f"\nmiddleware: [{__name__}:Broken]\n")) as client:
+        status, headers, text = await ask(client, "POST", path, json=CHAT)
+
+    assert status == 500
+    assert json.loads(text).get("type") == kind
+    assert "secret" not in text
+    assert headers["x-plano-error-source"] == "gateway"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "kind"),
+    [
+        ("POST", "/v1/messages", b"x" * 2000, 413, "invalid_request_error"),
+        ("PUT", "/v1/messages", b"{}", 405, "invalid_request_error"),
+        ("POST", "/v1/messages/batches", b"{}", 404, "not_found_error"),
+        ("POST", "/v1/v1/messages", b"{", 400, "invalid_request_error"),
+        ("POST", "/v1/messages/count_tokens", b"{", 400, "invalid_request_error"),
+    ],
+)
+async def test_the_frameworks_errors_on_anthropics_paths_are_anthropics(
+    method: str, path: str, body: bytes, status: int, kind: str
+) -> None:
+    """Whoever in the gateway makes them."""
+    headers = {"content-type": "application/json"}
+    async with served(service("limits: {body: 1024}")) as client:
+        got, answered, text = await ask(client, method, path, data=body, headers=headers)
+
+    document = json.loads(text)
+    assert (got, document["type"], document["error"]["type"]) == (status, "error", kind)
+    assert document["request_id"] == answered["request-id"]
 
 
 async def test_a_request_goes_through_the_chain() -> None:
