@@ -1,4 +1,4 @@
-"""What a provider of OpenAI's dialect says: documents and events, as data."""
+"""What providers say, in three dialects: documents and events, as data."""
 
 from __future__ import annotations
 
@@ -54,7 +54,10 @@ def tool_call_events(model: str) -> list[bytes]:
         return {"tool_calls": [{"index": 0, **fields}]}
 
     deltas = [
-        call(id="call_1", type="function", function={"name": "weather", "arguments": ""}),
+        {
+            "role": "assistant",
+            **call(id="call_1", type="function", function={"name": "weather", "arguments": ""}),
+        },
         call(function={"arguments": '{"city": '}),
         call(function={"arguments": '"Oslo"}'}),
     ]
@@ -131,6 +134,46 @@ def message_events(model: str) -> list[bytes]:
         {"type": "message_stop"},
     ]
     return [event(step, step["type"]) for step in steps]
+
+
+def message_call_document(model: str) -> dict[str, Any]:
+    """Return a message that says something and then calls a tool."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}}
+    said = {"type": "text", "text": "Let me see."}
+    return {**message_document(model), "content": [said, call], "stop_reason": "tool_use"}
+
+
+def message_call_events(model: str) -> list[bytes]:
+    """Return a tool call in pieces, behind a text."""
+    begun = {**message_document(model), "content": [], "stop_reason": None}
+    ended = {"stop_reason": "tool_use", "stop_sequence": None}
+    call = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {}}
+
+    def piece(part: str) -> dict[str, Any]:
+        delta = {"type": "input_json_delta", "partial_json": part}
+        return {"type": "content_block_delta", "index": 1, "delta": delta}
+
+    steps: list[dict[str, Any]] = [
+        {"type": "message_start", "message": begun},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "ping"},
+        _text_delta("Let me see."),
+        {"type": "content_block_stop", "index": 0},
+        {"type": "content_block_start", "index": 1, "content_block": call},
+        piece(""),
+        piece('{"city": '),
+        piece('"Oslo"}'),
+        {"type": "content_block_stop", "index": 1},
+        {"type": "message_delta", "delta": ended, "usage": {"output_tokens": 9}},
+        {"type": "message_stop"},
+    ]
+    return [event(step, step["type"]) for step in steps]
+
+
+def message_error_document(status: int, kind: str, message: str) -> dict[str, Any]:
+    """Return an error of Anthropic's shape."""
+    said = {"type": kind, "message": message or f"the provider says {status}"}
+    return {"type": "error", "error": said, "request_id": "req_theirs"}
 
 
 def error_document(status: int, code: str = "scripted") -> dict[str, Any]:

@@ -22,7 +22,33 @@ PROMPTS = (
     "Tell me a story about a lighthouse keeper.",
 )
 DIALECTS = ("/v1/chat/completions", "/v1/messages", "/v1/responses")
-IMAGE = "data:image/png;base64,iVBORw0KGgo="
+PIXEL = "iVBORw0KGgo="
+IMAGES: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {
+        "type": "image_url",
+        "image_url": {"url": f"data:image/png;base64,{PIXEL}"},
+    },
+    "/v1/messages": {
+        "type": "image",
+        "source": {"type": "base64", "media_type": "image/png", "data": PIXEL},
+    },
+}
+OBJECT: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+TOOLS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {
+        "type": "function",
+        "function": {"name": "weather", "parameters": OBJECT},
+    },
+    "/v1/messages": {"name": "weather", "input_schema": OBJECT},
+    "/v1/responses": {"type": "function", "name": "weather", "parameters": OBJECT},
+}
+NAMED: dict[str, Any] = {"name": "n", "schema": OBJECT}
+FORMATS: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": {"response_format": {"type": "json_schema", "json_schema": NAMED}},
+    "/v1/messages": {"output_config": {"format": {"type": "json_schema", "schema": OBJECT}}},
+    "/v1/responses": {"text": {"format": {"type": "json_schema", **NAMED}}},
+}
+"""What each API calls the same. Any provider can be asked all of it, translated or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +75,9 @@ def request(source: random.Random, names: Sequence[str]) -> Sent:
     if source.random() < 0.4:
         body["routing_preferences"] = _preferences(source, names)
     if source.random() < 0.2:
-        body["tools"] = [{"type": "function", "function": {"name": "weather", "parameters": {}}}]
+        body["tools"] = [TOOLS[path]]
     if source.random() < 0.1:
-        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "n"}}
+        body |= FORMATS[path]
     if source.random() < 0.1 and path == DIALECTS[0]:
         body["stream"] = True
     return Sent(path, body, _headers(source))
@@ -63,16 +89,13 @@ def _said(source: random.Random, path: str) -> dict[str, Any]:
         return {"input": text}
     content: Any = text
     if source.random() < 0.15:
-        content = [
-            {"type": "text", "text": text},
-            {"type": "image_url", "image_url": {"url": IMAGE}},
-        ]
+        content = [{"type": "text", "text": text}, IMAGES[path]]
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if source.random() < 0.3:
         earlier = {"role": "user", "content": source.choice(PROMPTS)}
         messages = [earlier, {"role": "assistant", "content": "I see."}, *messages]
     if source.random() < 0.1:
-        messages = []
+        messages = [{"role": "user", "content": [IMAGES[path]]}]  # and no word
     return {"messages": messages, "max_tokens": 16}
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from starlette.datastructures import MutableHeaders
 
 from plano_builtin_filters.upstream import headers
 from plano_builtin_filters.upstream.attempt import AttemptFailed
 from plano_builtin_filters.upstream.core import Step
+from plano_builtin_filters.upstream.reported import reported, request_id
+from plano_builtin_filters.upstream.target import Target
+from plano_builtin_filters.upstream.translated import Translated
 from plano_builtin_filters.upstream.usage import decode
 from plano_filters import (
     Attempts,
     Candidates,
     Cost,
     Exchange,
+    GatewayError,
     Response,
     Route,
     UpstreamFailed,
@@ -23,6 +27,9 @@ from plano_filters import (
 )
 from plano_filters.dialect import error_document
 from plano_filters.messages import header_text
+
+LONGEST_LIST: Final = 4096
+"""Bytes of a header with a list; servers and proxies refuse heads beyond some kilobytes."""
 
 
 def truth(exchange: Exchange, model: str | None) -> dict[str, str]:
@@ -40,6 +47,9 @@ def truth(exchange: Exchange, model: str | None) -> dict[str, str]:
         first = exchange.state[Candidates].models[0]
         if model != first:
             told["x-plano-fallback-from"] = header_text(first)
+    lost = exchange.state.get(Translated)
+    if lost is not None and lost.dropped:
+        told["x-plano-dropped-params"] = header_text(", ".join(lost.dropped))[:LONGEST_LIST]
     route = exchange.state.get(Route)
     if route is not None:
         told["x-plano-route"] = header_text(route.name)
@@ -74,18 +84,17 @@ def decision(
     }
 
 
-def final(
-    exchange: Exchange, model: str, failed: AttemptFailed, secrets: tuple[str, ...]
-) -> Response:
-    """Return the last provider's own error, as it came but for our credentials.
+def final(exchange: Exchange, model: str, where: Target, failed: AttemptFailed) -> Response:
+    """Return the last provider's own error: as it came, or in the client's dialect.
 
-    The SDKs retry by themselves; we have done that, so they are told not to.
+    Our credentials are not in it. The SDKs retry by themselves; we have done that, so they are
+    told not to.
 
     Args:
         exchange: With its ledger.
         model: Who failed last.
+        where: It was asked.
         failed: How.
-        secrets: What must not be in the answer.
 
     Raises:
         UpstreamTimeout: It gave none because it was too slow.
@@ -97,17 +106,29 @@ def final(
         kind = UpstreamTimeout if failed.failure.kind == "timeout" else UpstreamFailed
         tries = len(exchange.state[Attempts])
         raise kind(f"{model} {failed.does} (attempt {tries}, the last)", headers=told)
-    body, pairs = answer.body, headers.down(answer.headers)
-    for secret in secrets:
+    body = answer.body
+    for secret in where.secrets:
         body = body.replace(secret.encode(), b"***")
-    if not decode(body):
-        error = UpstreamFailed(f"{model} {failed.does}, and not with a JSON object")
+    document = decode(body)
+    rewritten = not document or where.dialect != where.client
+    head = MutableHeaders(raw=headers.down(answer.headers, rewritten=rewritten))
+    if rewritten:
+        error: GatewayError = UpstreamFailed(f"{model} {failed.does}, and not with a JSON object")
+        if document:
+            error = reported(document, _status(failed))
+            theirs = request_id(document)
+            if theirs is not None:
+                head.setdefault("x-upstream-request-id", theirs)
         body = json.dumps(error_document(error, exchange.dialect, exchange.id)).encode()
-        pairs = [p for p in pairs if p[0] not in (b"content-type", b"content-encoding")]
-        pairs.append((b"content-type", b"application/json"))
+        head["content-type"] = "application/json"
     status = answer.status
     if status == 529 and exchange.dialect != "messages":
         status = 503  # 529 is Anthropic's own; OpenAI's clients know 503
-    response = Response(status, MutableHeaders(raw=pairs), body)
+    response = Response(status, head, body)
     response.headers.update({**told, "x-plano-error-source": "upstream"})
     return response
+
+
+def _status(failed: AttemptFailed) -> int | None:
+    """Return the status that a provider's error came with; None if it said 200."""
+    return failed.failure.status if failed.failure.kind == "status" else None

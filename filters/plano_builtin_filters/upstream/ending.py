@@ -30,10 +30,12 @@ class Ending:
 
     Args:
         dialect: Says which event ends a stream.
+        trailing: What a provider says behind the last event is wanted too.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, trailing: bool = True) -> None:
         self._mark, self._pattern = _TERMINAL[dialect]
+        self._trailing = trailing and self._mark != b"[DONE]"
         self._chat = dialect == "chat"
         self._terminal = False
         self._finished = False
@@ -51,7 +53,7 @@ class Ending:
 
         Behind the last event of the other dialects some providers still say something.
         """
-        return self._terminal and self._mark == b"[DONE]"
+        return self._terminal and not self._trailing
 
     def complete(self, *, broken: bool) -> bool:
         """Say whether what was seen is a whole stream.

@@ -11,9 +11,11 @@ from typing import Any, Final
 from plano_builtin_filters.upstream import answers, core
 from plano_builtin_filters.upstream.attempt import AttemptFailed
 from plano_builtin_filters.upstream.config import UpstreamConfig
+from plano_builtin_filters.upstream.counting import estimate
 from plano_builtin_filters.upstream.notes import Notes
 from plano_builtin_filters.upstream.sender import Sender, Sending
 from plano_builtin_filters.upstream.target import Target
+from plano_builtin_filters.upstream.translated import Translated, Untranslatable
 from plano_filters import (
     Attempt,
     AttemptResult,
@@ -42,7 +44,7 @@ class Upstream(TerminalFilter[UpstreamConfig]):
     config_type = UpstreamConfig
     requires = (Candidates,)
     provides = (Attempts,)
-    may_provide = (Served, Usage, Cost, ResponseInfo)
+    may_provide = (Served, Translated, Usage, Cost, ResponseInfo)
 
     def __init__(self, config: UpstreamConfig, context: FactoryContext) -> None:
         super().__init__(config, context)
@@ -75,10 +77,25 @@ class Upstream(TerminalFilter[UpstreamConfig]):
         try:
             if not models:
                 raise NotFound(f"nothing serves {exchange.request.method} {exchange.request.path}")
+            if exchange.operation.endpoint == "count_tokens":
+                return await self._count(exchange, models[0])
             return await self._ask(exchange, models)
         except GatewayError as error:
             error.headers = {**answers.truth(exchange, None), **error.headers}
             raise
+
+    async def _count(self, exchange: Exchange, model: str) -> Response:
+        """Have the provider count the tokens of a request, or estimate them.
+
+        Nobody stands in for a model here: each counts in its own way.
+        """
+        if self._sender.target(model, exchange.dialect).counts_tokens:
+            return await self._ask(exchange, (model,))
+        exchange.decide(f"estimated the tokens; {model} has no endpoint that counts them")
+        response = Response.from_json({"input_tokens": estimate(exchange.request.payload)})
+        response.headers.update(answers.truth(exchange, model))
+        response.headers["x-plano-estimated"] = "input_tokens"
+        return response
 
     async def _ask(self, exchange: Exchange, models: tuple[str, ...]) -> Response:
         """Ask the candidates in order.
@@ -87,16 +104,31 @@ class Upstream(TerminalFilter[UpstreamConfig]):
             GatewayError: None answered, and the last gave nothing to pass on.
         """
         deadline = self.context.clock.now() + self._total
+        refused: list[Untranslatable] = []
+        failed: tuple[str, AttemptFailed] | None = None
         for model, following in zip(models, (*models[1:], None), strict=True):
-            response = await self._ask_one(exchange, model, following, deadline)
-            if response is not None:
-                return response
-        raise AssertionError("the last candidate answers or raises")  # pragma: no cover
+            try:
+                found = await self._ask_one(exchange, model, following, deadline)
+            except Untranslatable as error:
+                exchange.decide(f"{model} cannot be asked this: {error.detail}", model=model)
+                refused.append(error)
+                continue
+            if isinstance(found, Response):
+                return found
+            failed = model, found
+        if failed is not None:
+            where = self._sender.target(failed[0], exchange.dialect)
+            return answers.final(exchange, failed[0], where, failed[1])
+        raise refused[0]
 
     async def _ask_one(
         self, exchange: Exchange, model: str, following: str | None, deadline: float
-    ) -> Response | None:
-        """Ask one candidate as often as it is worth it; None to go on with the next."""
+    ) -> Response | AttemptFailed:
+        """Ask one candidate as often as it is worth it; a failure to go on with the next.
+
+        Raises:
+            Untranslatable: Its provider has no words for the request.
+        """
         clock, tries = self.context.clock, 0
         where = self._sender.target(model, exchange.dialect)
         while True:
@@ -114,9 +146,9 @@ class Upstream(TerminalFilter[UpstreamConfig]):
                 )
                 exchange.decide(**answers.decision(model, failed, step, following))
                 if step.action == "next":
-                    return None
+                    return failed
                 if step.action == "stop":
-                    return answers.final(exchange, model, failed, where.secrets)
+                    return answers.final(exchange, model, where, failed)
             else:
                 return self._served(exchange, model, response)
             await clock.sleep(step.wait)
@@ -139,9 +171,13 @@ class Upstream(TerminalFilter[UpstreamConfig]):
         started, began = clock.time(), clock.now()
         status: int | None = None
         error: str | None = None
+        asked = True
         try:
             response = await self._send(child)
             status = response.status
+        except Untranslatable as refused:
+            asked, status, error = False, refused.status, refused.code
+            raise
         except AttemptFailed as failed:
             status, error = failed.failure.status, failed.failure.kind
             raise
@@ -149,9 +185,13 @@ class Upstream(TerminalFilter[UpstreamConfig]):
             error = type(failure).__name__
             raise
         finally:
+            lost = child.state.get(Translated) or Translated()
+            exchange.state.withdraw(Translated)  # an earlier try's
+            exchange.state.put(lost)
             place = (where.url.host, where.port)
             seconds = clock.now() - began
-            ledger.append(AttemptResult(attempt, status, error, started, seconds, *place))
+            if asked:
+                ledger.append(AttemptResult(attempt, status, error, started, seconds, *place))
             if error is not None:
                 await asyncio.shield(self._end(child, _Course(status)))
         self._follow(exchange, child, response)

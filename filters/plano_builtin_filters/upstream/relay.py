@@ -25,6 +25,8 @@ async def relay(
     deadlines: Deadlines,
     watch: Callable[[bytes], None],
     resources: AsyncExitStack,
+    *,
+    trailing: bool = True,
 ) -> AsyncGenerator[bytes]:
     """Yield a stream's events as they arrive.
 
@@ -40,6 +42,8 @@ async def relay(
         deadlines: How long it may be silent, and go on at all.
         watch: Sees each block of events; must not raise.
         resources: Of the exchange; keeps the connection open until its end has been read.
+        trailing: Relay what comes behind the last event, except that of a chat. Not wanted where
+            the events are translated.
 
     Raises:
         UpstreamFailed: The provider broke off, or ended without the last event.
@@ -47,7 +51,11 @@ async def relay(
     """
     if answer.rest is None:
         raise ValueError("only a stream can be relayed")
-    blocks = _blocks(answer.splitter, dialect, watch)
+    blocks = (
+        _Events(answer.splitter, Ending(dialect, trailing=trailing), watch)
+        if answer.splitter is not None
+        else _Compressed()
+    )
     source = Source(answer.rest, deadlines)
     block: bytes | Stop = answer.body
     try:
@@ -71,12 +79,6 @@ async def relay(
             await source.stop()
 
 
-def _blocks(
-    splitter: Splitter | None, dialect: Dialect, watch: Callable[[bytes], None]
-) -> _Events | _Compressed:
-    return _Compressed() if splitter is None else _Events(splitter, dialect, watch)
-
-
 async def _next(source: Source, blocks: _Events | _Compressed, dialect: Dialect) -> bytes | Stop:
     """Return what may be relayed next: events, a sign of life, nothing yet, or the end."""
     item = await source.next()
@@ -88,11 +90,9 @@ async def _next(source: Source, blocks: _Events | _Compressed, dialect: Dialect)
 class _Events:
     """A stream of events on its way: what is complete, and how it ends."""
 
-    def __init__(
-        self, splitter: Splitter, dialect: Dialect, watch: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, splitter: Splitter, ending: Ending, watch: Callable[[bytes], None]) -> None:
         self._splitter = splitter
-        self._ending = Ending(dialect)
+        self._ending = ending
         self._watch = watch
         self._last = b""
         self._torn = False

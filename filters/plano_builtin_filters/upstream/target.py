@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 
 from plano_builtin_filters.upstream.headers import Pair
-from plano_filters import BadRequest, providers
+from plano_filters import BadRequest, endpoints
 from plano_filters.config import ModelProvider
-from plano_filters.dialect import Dialect
+from plano_filters.dialect import Dialect, Operation
 from plano_filters.providers import Provider
+from plano_filters.translation import Traits, Translate, translator
 
-PATHS: Final[Mapping[Dialect, str]] = {
-    "chat": "/chat/completions",
-    "responses": "/responses",
-    "embeddings": "/embeddings",
-    "messages": "/messages",
-}
 ANTHROPIC_VERSION: Final = "2023-06-01"
 """Sent where the client names none; the API refuses requests without a version."""
 SHORTEST_SECRET: Final = 8
@@ -29,10 +23,14 @@ SHORTEST_SECRET: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the tries of one model go, in one dialect. Made once; the same for every request."""
+    """Where the tries of one model go, for clients of one dialect; the same for every request."""
 
     entry: ModelProvider
+    client: Dialect
     dialect: Dialect
+    """What the provider is asked in."""
+    translate: Translate | None
+    """Of requests, where the two differ."""
     row: Provider
     url: httpx.URL
     port: int
@@ -46,22 +44,53 @@ class Target:
         """Whether the provider lives in this process."""
         return self.entry.provider == "mock"
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether the provider counts the tokens of a request by itself."""
+        return self.client == self.dialect == "messages" and self.row.counts_tokens
 
-def target(entry: ModelProvider, dialect: Dialect) -> Target:
-    """Work out where a model is asked, in a dialect."""
-    row = providers.find(entry.provider_interface or entry.provider) or Provider()
+    @property
+    def traits(self) -> Traits:
+        """What a translator has to know of the provider."""
+        row = self.row
+        return Traits(
+            anthropic_version=dict(self.headers)
+            .get(b"anthropic-version", ANTHROPIC_VERSION.encode())
+            .decode(),
+            max_tokens_field=row.max_tokens_field,
+            developer_role=row.developer_role,
+            stream_usage=row.stream_usage,
+            reasoning_content=row.reasoning_content,
+            cache_breakpoints=row.cache_breakpoints,
+        )
+
+
+def target(entry: ModelProvider, client: Dialect, model_id: str) -> Target | None:
+    """Work out where a model is asked, for clients of a dialect; None if there is no way.
+
+    Args:
+        entry: The model's declaration, or a wildcard's.
+        client: The dialect of the clients.
+        model_id: What the provider calls the model.
+    """
+    dialect = endpoints.asked_in(entry, model_id, client)
+    translate = None if dialect in (None, client) else translator(client, dialect)
+    if dialect is None or (dialect != client and translate is None):
+        return None
     headers = [(b"host", entry.http_host.encode())] if entry.http_host else []
     headers += [
         (name.lower().encode("latin-1"), value.reveal().encode("utf-8"))
         for name, value in entry.headers.items()
     ]
-    address = httpx.URL(url(entry, row, dialect))
+    address = httpx.URL(endpoints.url(entry, dialect, model_id))
     held = [entry.access_key, *entry.headers.values()]
     secrets = [secret.reveal() for secret in held if secret is not None]
     return Target(
         entry,
+        client,
         dialect,
-        row,
+        translate,
+        endpoints.row(entry),
         address,
         address.port or (443 if address.scheme == "https" else 80),
         tuple(headers),
@@ -69,21 +98,16 @@ def target(entry: ModelProvider, dialect: Dialect) -> Target:
     )
 
 
-def url(entry: ModelProvider, row: Provider, dialect: Dialect) -> str:
-    """Return the URL of an endpoint.
+def address(target: Target, operation: Operation, query: str) -> httpx.URL:
+    """Return the URL of one request.
 
-    A path in `base_url` replaces the provider's own prefix; none, or `/`, takes the usual one. A
-    query in it is kept.
+    A client's query goes with it, since `?beta=true` switches some endpoints; but not to another
+    API than the client thinks it asks.
     """
-    parts = urlsplit(entry.base_url or row.base_url or "")
-    prefix = parts.path.rstrip("/") or ("" if entry.base_url is None else row.prefix)
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.scheme}://{parts.netloc}{prefix}{PATHS[dialect]}{query}"
-
-
-def with_query(base: httpx.URL, query: str) -> httpx.URL:
-    """Return a URL with a client's query added; `?beta=true` switches some endpoints."""
-    if not query:
+    base = target.url
+    if operation.endpoint == "count_tokens":
+        base = base.copy_with(path=f"{base.path}/count_tokens")
+    if not query or target.translate is not None:
         return base
     own = base.query
     return base.copy_with(query=(own + b"&" if own else b"") + query.encode("latin-1"))
@@ -102,13 +126,14 @@ def authentication(target: Target, client: Mapping[str, str]) -> list[Pair]:
     headers: list[tuple[str, str]] = []
     key, row = _credential(target, client), target.row
     if key is not None and row.auth != "none":
-        if target.dialect == "messages" or row.auth == "x-api-key":
+        if target.dialect == "messages":
             headers.append(("x-api-key", key))
         elif row.auth == "api-key":
             headers.append(("api-key", key))
         else:
             headers.append(("authorization", f"Bearer {key}"))
-    if target.dialect == "messages" and "anthropic-version" not in client:
+    unsaid = target.translate is not None or "anthropic-version" not in client
+    if target.dialect == "messages" and unsaid:
         headers.append(("anthropic-version", ANTHROPIC_VERSION))
     return [(name.encode(), value.encode("utf-8")) for name, value in headers]
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 
 SECRET = "sk-our-own-secret"
-A, B = "openai/a", "anthropic/b"
+A, B = "openai/a", "groq/b"
 DOCUMENT = {
     "model_providers": [
         {"model": A, "access_key": SECRET},

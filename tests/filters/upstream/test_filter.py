@@ -176,7 +176,7 @@ async def test_a_failure_is_retried_then_the_next_candidate_asked() -> None:
 
     response = await ask(script, exchange)
 
-    assert script.hosts == ["api.openai.com", "api.openai.com", "api.anthropic.com"]
+    assert script.hosts == ["api.openai.com", "api.openai.com", "api.groq.com"]
     assert told(response, "model", "attempts", "fallback-from") == {
         "model": B,
         "attempts": "3",
@@ -186,9 +186,9 @@ async def test_a_failure_is_retried_then_the_next_candidate_asked() -> None:
     assert [(r.attempt, r.status, r.error) for r in ledger] == [
         (Attempt(1, A, "openai"), 429, "status"),
         (Attempt(2, A, "openai"), 500, "status"),
-        (Attempt(3, B, "anthropic"), 200, None),
+        (Attempt(3, B, "groq"), 200, None),
     ]
-    assert (ledger[2].server_address, ledger[2].server_port) == ("api.anthropic.com", 443)
+    assert (ledger[2].server_address, ledger[2].server_port) == ("api.groq.com", 443)
     texts = [d.text.rpartition("retry in")[0] or d.text for d in exchange.decisions]
     assert texts == [
         f"{A} answered 429, ",
@@ -276,7 +276,7 @@ async def test_an_empty_account_is_not_asked_again() -> None:
 
     response = await ask(script, asking())
 
-    assert script.hosts == ["api.openai.com", "api.anthropic.com"]
+    assert script.hosts == ["api.openai.com", "api.groq.com"]
     assert response.headers["x-plano-attempts"] == "2"
 
 
@@ -351,7 +351,9 @@ async def test_an_error_that_begins_a_stream_becomes_an_error_answer() -> None:
 @pytest.mark.parametrize(("path", "status"), [("/v1/chat/completions", 503), ("/v1/messages", 529)])
 async def test_529_is_for_anthropic_clients_only(path: str, status: int) -> None:
     """OpenAI's clients do not know 529; they are told 503."""
-    response = await ask(Script(fails(529)), asking(A, path=path), config={"attempts": 1})
+    both = {"model_providers": [{"model": "vllm/both", "base_url": "http://h"}]}
+    exchange = asking("vllm/both", path=path)
+    response = await ask(Script(fails(529)), exchange, config={"attempts": 1}, document=both)
 
     assert response.status == status
 
@@ -416,7 +418,7 @@ async def test_the_total_deadline_ends_the_tries() -> None:
 
     # After two waits no third one fits; the next candidate is asked, once, for the same reason.
     assert (response.status, clock.slept) == (429, [1.0, 1.0])
-    assert script.hosts == [*["api.openai.com"] * 3, "api.anthropic.com"]
+    assert script.hosts == [*["api.openai.com"] * 3, "api.groq.com"]
 
 
 async def test_names_that_a_header_cannot_carry_are_encoded() -> None:

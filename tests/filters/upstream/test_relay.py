@@ -42,12 +42,13 @@ async def relayed(
     dialect: Dialect = "chat",
     deadlines: Deadlines = PATIENT,
     limit: int = 1000,
+    trailing: bool = True,
 ) -> tuple[list[bytes], Exception | None]:
     """Relay a stream; return what was yielded and what was raised."""
     seen: list[bytes] = []
     answer = Answer(200, [], first, chunks(*parts), Splitter())
     async with AsyncExitStack() as resources:
-        body = relay(answer, dialect, deadlines, lambda _: None, resources)
+        body = relay(answer, dialect, deadlines, lambda _: None, resources, trailing=trailing)
         resources.push_async_callback(body.aclose)
         try:
             async for block in body:
@@ -119,6 +120,21 @@ async def test_only_done_ends_a_stream_early() -> None:
     out, error = await relayed(last, DONE, dialect="responses")
 
     assert (b"".join(out), error) == (last + DONE, None)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "last"),
+    [
+        ("messages", b'event: message_stop\ndata: {"type":"message_stop"}\n\n'),
+        ("responses", b'data: {"type":"response.completed"}\n\n'),
+        ("chat", DONE),
+    ],
+)
+async def test_the_last_event_ends_a_stream_that_is_translated(
+    dialect: Dialect, last: bytes
+) -> None:
+    """What comes behind it could not be; a provider that dawdles does not keep the client."""
+    assert await relayed(last, None, dialect=dialect, trailing=False) == ([last], None)
 
 
 @pytest.mark.parametrize("cut", range(1, 16))

@@ -4,101 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
 
 from plano_builtin_filters.upstream import target as targets
 from plano_builtin_filters.upstream.target import Target, authentication, client_credential
 from plano_filters import BadRequest, providers
 from plano_filters.config import ModelProvider
-from plano_filters.dialect import Dialect
+from plano_filters.dialect import Dialect, operation_for
 
 KEY = "sk-configured-0001"
 
 
 def target(model: str, dialect: Dialect = "chat", **fields: Any) -> Target:
     entry = ModelProvider.model_validate({"model": model, **fields})
-    return targets.target(entry, dialect)
+    found = targets.target(entry, dialect, entry.model_id)
+    assert found is not None
+    return found
 
 
 def signed(where: Target, client: dict[str, str] | None = None) -> dict[str, str]:
     pairs = authentication(where, client or {})
     return {name.decode(): value.decode() for name, value in pairs}
-
-
-@pytest.mark.parametrize(
-    ("model", "url"),
-    [
-        ("openai/gpt-5.2", "https://api.openai.com/v1/chat/completions"),
-        ("anthropic/claude", "https://api.anthropic.com/v1/chat/completions"),
-        (
-            "gemini/gemini-3",
-            "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
-        ),
-        (
-            "google/gemini-3",
-            "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions",
-        ),
-        ("groq/llama", "https://api.groq.com/openai/v1/chat/completions"),
-        ("mistral/small", "https://api.mistral.ai/v1/chat/completions"),
-        ("deepseek/chat", "https://api.deepseek.com/v1/chat/completions"),
-        ("xai/grok-4", "https://api.x.ai/v1/chat/completions"),
-        ("moonshotai/kimi", "https://api.moonshot.ai/v1/chat/completions"),
-        ("zhipu/glm", "https://open.bigmodel.cn/api/paas/v4/chat/completions"),
-        ("together/qwen/qwen-3", "https://api.together.xyz/v1/chat/completions"),
-        ("do/llama", "https://inference.do-ai.run/v1/chat/completions"),
-        ("xiaomi/mimo", "https://api.xiaomimimo.com/v1/chat/completions"),
-        ("openrouter/a/b:free", "https://openrouter.ai/api/v1/chat/completions"),
-        ("perplexity/sonar", "https://api.perplexity.ai/chat/completions"),
-        ("github/gpt", "https://models.github.ai/inference/chat/completions"),
-        ("ollama/llama3", "http://127.0.0.1:11434/v1/chat/completions"),
-    ],
-)
-def test_url_of_a_known_provider(model: str, url: str) -> None:
-    """A known provider needs no base_url."""
-    assert str(target(model).url) == url
-
-
-@pytest.mark.parametrize(
-    ("model", "base_url", "url"),
-    [
-        # no path: the provider's usual prefix
-        ("openai/m", "http://h:8000", "http://h:8000/v1/chat/completions"),
-        ("openai/m", "http://h:8000/", "http://h:8000/v1/chat/completions"),
-        ("groq/m", "http://h", "http://h/openai/v1/chat/completions"),
-        ("zhipu/m", "https://h", "https://h/api/paas/v4/chat/completions"),
-        ("perplexity/m", "https://h", "https://h/chat/completions"),
-        ("vllm/m", "http://h:8000", "http://h:8000/v1/chat/completions"),
-        ("ollama/m", "http://h:11434", "http://h:11434/v1/chat/completions"),
-        ("azure_openai/m", "https://r.example", "https://r.example/openai/v1/chat/completions"),
-        ("amazon_bedrock/m", "https://b.example", "https://b.example/openai/v1/chat/completions"),
-        # a path replaces it; slashes at its end do not matter
-        ("openai/m", "http://h/api", "http://h/api/chat/completions"),
-        ("groq/m", "http://h/v1", "http://h/v1/chat/completions"),
-        ("groq/m", "http://h/v1//", "http://h/v1/chat/completions"),
-        ("openai/m", "http://h/a/b/v2/", "http://h/a/b/v2/chat/completions"),
-        ("qwen/m", "https://h/compatible-mode/v1", "https://h/compatible-mode/v1/chat/completions"),
-        # a query stays
-        ("azure/m", "https://h/x?api-version=1", "https://h/x/chat/completions?api-version=1"),
-    ],
-)
-def test_base_url(model: str, base_url: str, url: str) -> None:
-    """A path in base_url replaces the provider's prefix; none, or `/`, takes the usual one."""
-    assert str(target(model, base_url=base_url).url) == url
-
-
-@pytest.mark.parametrize(
-    ("dialect", "path"),
-    [
-        ("chat", "/v1/chat/completions"),
-        ("responses", "/v1/responses"),
-        ("embeddings", "/v1/embeddings"),
-        ("messages", "/v1/messages"),
-    ],
-)
-def test_path_of_a_dialect(dialect: Dialect, path: str) -> None:
-    """Each dialect has its endpoint behind the same prefix."""
-    assert target("vllm/m", dialect, base_url="http://h").url.path == path
 
 
 def test_provider_interface_lends_its_prefix() -> None:
@@ -109,13 +35,14 @@ def test_provider_interface_lends_its_prefix() -> None:
     assert signed(where) == {"authorization": f"Bearer {KEY}"}
 
 
-@pytest.mark.parametrize("row", [n for n, r in providers.PROVIDERS.items() if n != "mock"])
+@pytest.mark.parametrize("row", [n for n in providers.PROVIDERS if n not in ("mock", "chatgpt")])
 @pytest.mark.parametrize("dialect", ["chat", "messages"])
 def test_exactly_one_credential(row: str, dialect: Dialect) -> None:
     """Whatever the provider, a key goes up once, in one header, in the provider's way."""
-    sent = signed(target(f"{row}/m", dialect, base_url="http://h", access_key=KEY))
+    where = target(f"{row}/m", dialect, base_url="http://h", access_key=KEY)
+    sent = signed(where)
 
-    style = "x-api-key" if dialect == "messages" else providers.PROVIDERS[row].auth
+    style = "x-api-key" if where.dialect == "messages" else providers.PROVIDERS[row].auth
     expected = {
         "bearer": {"authorization": f"Bearer {KEY}"},
         "api-key": {"api-key": KEY},
@@ -129,7 +56,8 @@ def test_exactly_one_credential(row: str, dialect: Dialect) -> None:
     ("model", "dialect", "sent"),
     [
         ("openai/m", "chat", {"authorization": f"Bearer {KEY}"}),
-        ("anthropic/m", "chat", {"authorization": f"Bearer {KEY}"}),
+        ("anthropic/m", "chat", {"x-api-key": KEY, "anthropic-version": "2023-06-01"}),
+        ("openai/m", "messages", {"authorization": f"Bearer {KEY}"}),
         ("anthropic/m", "messages", {"x-api-key": KEY, "anthropic-version": "2023-06-01"}),
         ("azure/m", "chat", {"api-key": KEY}),
         ("bedrock/m", "chat", {"authorization": f"Bearer {KEY}"}),
@@ -172,6 +100,51 @@ def test_passthrough_auth(client: dict[str, str], credential: str | None) -> Non
     )
 
 
+def test_a_translated_request_has_a_version_of_our_own() -> None:
+    """Whatever the client says of an API that is not asked; and the translator knows it."""
+    client = {"anthropic-version": "2026-10-21"}
+    where = target("anthropic/m", access_key=KEY)
+    configured = target("anthropic/m", access_key=KEY, headers={"Anthropic-Version": "2026-10-21"})
+
+    assert signed(where, client)["anthropic-version"] == "2023-06-01"
+    assert where.traits.anthropic_version == "2023-06-01"
+    assert configured.traits.anthropic_version == "2026-10-21"
+
+
+@pytest.mark.parametrize(
+    ("model", "client", "dialect", "translated"),
+    [
+        ("openai/m", "chat", "chat", False),
+        ("openai/m", "messages", "chat", True),
+        ("openai/m", "responses", "responses", False),
+        ("mistral/m", "responses", "chat", True),
+        ("anthropic/m", "chat", "messages", True),
+        ("anthropic/m", "messages", "messages", False),
+        ("anthropic/m", "responses", "messages", True),
+        ("openai/m", "embeddings", "embeddings", False),
+    ],
+)
+def test_a_request_is_translated_if_the_provider_does_not_speak_its_dialect(
+    model: str, client: Dialect, dialect: Dialect, translated: bool
+) -> None:
+    """And only then."""
+    where = target(model, client, access_key=KEY)
+
+    assert where.dialect == dialect
+    assert (where.translate is not None) == translated
+
+
+def test_traits_are_those_of_the_row() -> None:
+    """The provider table says what a translator has to know."""
+    openai, deepseek = target("openai/m", access_key=KEY), target("deepseek/m", access_key=KEY)
+
+    assert openai.traits.max_tokens_field == "max_completion_tokens"
+    assert openai.traits.developer_role
+    assert deepseek.traits.max_tokens_field == "max_tokens"
+    assert deepseek.traits.reasoning_content
+    assert not target("mistral/m", access_key=KEY).traits.stream_usage
+
+
 def test_passthrough_auth_changes_the_style() -> None:
     """A Bearer token of the client's becomes the `x-api-key` that the provider wants."""
     where = target("anthropic/m", "messages", passthrough_auth=True)
@@ -211,15 +184,46 @@ def test_configured_headers() -> None:
 @pytest.mark.parametrize(
     ("base", "query", "url"),
     [
-        ("http://h/v1", "", "http://h/v1"),
-        ("http://h/v1", "beta=true", "http://h/v1?beta=true"),
-        ("http://h/v1?a=1", "beta=true", "http://h/v1?a=1&beta=true"),
-        ("http://h/v1", "q=a%2Fb%20c", "http://h/v1?q=a%2Fb%20c"),
+        ("http://h/v1", "", "http://h/v1/chat/completions"),
+        ("http://h/v1", "beta=true", "http://h/v1/chat/completions?beta=true"),
+        ("http://h/v1?a=1", "beta=true", "http://h/v1/chat/completions?a=1&beta=true"),
+        ("http://h/v1", "q=a%2Fb%20c", "http://h/v1/chat/completions?q=a%2Fb%20c"),
     ],
 )
-def test_with_query(base: str, query: str, url: str) -> None:
-    """The client's query goes up as it wrote it, behind the configured one."""
-    assert str(targets.with_query(httpx.URL(base), query)) == url
+def test_the_clients_query(base: str, query: str, url: str) -> None:
+    """It goes up as the client wrote it, behind the configured one."""
+    where = target("openai/m", base_url=base)
+    chat = operation_for("/v1/chat/completions", {})
+
+    assert str(targets.address(where, chat, query)) == url
+
+
+def test_a_query_does_not_go_to_another_api() -> None:
+    """`?beta=true` of an Anthropic client would mean nothing to a chat provider, or worse."""
+    where = target("openai/m", "messages", base_url="http://h?a=1")
+    messages = operation_for("/v1/messages", {})
+
+    found = targets.address(where, messages, "beta=true")
+
+    assert str(found) == "http://h/v1/chat/completions?a=1"
+
+
+@pytest.mark.parametrize(
+    ("model", "client", "counts"),
+    [
+        ("anthropic/m", "messages", True),
+        ("anthropic/m", "chat", False),
+        ("vllm/m", "messages", False),
+        ("openai/m", "messages", False),
+    ],
+)
+def test_who_counts_tokens(model: str, client: Dialect, counts: bool) -> None:
+    """Only a provider that has the endpoint, and only in its own dialect."""
+    where = target(model, client, base_url="http://h", access_key=KEY)
+    asked = operation_for("/v1/messages/count_tokens", {})
+
+    assert where.counts_tokens is counts
+    assert targets.address(where, asked, "").path.endswith("/count_tokens")
 
 
 @pytest.mark.parametrize(
