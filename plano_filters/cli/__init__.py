@@ -6,6 +6,7 @@ import sys
 
 from plano_filters.cli import (  # noqa: F401 - registers the commands
     bench,
+    cases,
     config,
     explain,
     filters,

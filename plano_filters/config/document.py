@@ -5,23 +5,14 @@ Plano's keys keep Plano's names. Keys that are read by nobody here are in `unsup
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from plano_filters.config.types import Duration, Secret
+from plano_filters.config.cases import Case
+from plano_filters.config.types import Duration, Model, Secret
 
 Version = Literal["v0.1", "v0.1.0", "0.1-beta", "0.2.0", "v0.3.0", "v0.4.0"]
-
-
-class Model(BaseModel):
-    """Base of the document's parts: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
-    )
-    older_keys: ClassVar[tuple[str, ...]] = ()
-    """Keys that are gone after migration, or not supported; a misspelt one is still recognised."""
 
 
 class TLS(Model):
@@ -296,3 +287,5 @@ class Document(Model):
     """The entries of `filters` that have a `url`."""
     middleware: tuple[MiddlewareEntry, ...] = ()
     """ASGI middleware around the gateway, outermost first."""
+    tests: tuple[Case, ...] = ()
+    """What `plano-filters test` does; nothing to the gateway."""

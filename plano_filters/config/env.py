@@ -37,6 +37,12 @@ def expand(tree: Any, env: Mapping[str, str], report: Report, path: Path = ()) -
     return _substitute(tree, env, report, path) if "$" in tree else tree
 
 
+def names_in(text: str) -> set[str]:
+    """Return the variables that a text refers to."""
+    found = (match["braced"] or match["bare"] for match in _VARIABLE.finditer(text))
+    return {name for name in found if name}
+
+
 def read_dotenv(file: FilePath) -> dict[str, str]:
     """Read a `.env` file: `NAME=value` lines, `#` comments, optional `export` and quotes."""
     try:

@@ -1,11 +1,18 @@
-"""The scalar types of the document: durations and secrets."""
+"""What the document is made of: its base, durations and secrets."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainSerializer
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+)
 from pydantic.json_schema import JsonSchemaValue, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
@@ -108,3 +115,13 @@ class Secret:
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         return {"type": "string", "description": "A reference: $VAR, ${VAR} or file:/path"}
+
+
+class Model(BaseModel):
+    """Base of the document's parts: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+    older_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys that are gone after migration, or not supported; a misspelt one is still recognised."""

@@ -19,8 +19,8 @@ from plano_filters.testing.fakes import Answer, Given
 from plano_filters.testing.mocked import MockAnswer
 
 Entries = Sequence[Filter[Any] | str | Mapping[str, Any]]
-Links = Path | str | Mapping[str, Any] | Filter[Any] | Entries
-"""A file; a document, or its `filters:` list, as YAML or as values; a filter; or several."""
+Links = Path | Loaded | str | Mapping[str, Any] | Filter[Any] | Entries
+"""A file; a document; it or its `filters:` list as YAML or as values; a filter; or several."""
 Terminal = Response | Callable[[Exchange], Response] | TerminalFilter[Any] | None
 
 _AROUND: Mapping[str, Any] = {
@@ -50,12 +50,11 @@ def compiled(
             return _of_filters(instances, answer, facts), Document()
     if facts:
         raise ValueError("facts= is for filters; those of a document provide theirs themselves")
-    loaded = (
-        load(links, env=env)
-        if isinstance(links, Path)
-        else load_text(_text(links), name="<test>", env=env)
-    )
-    return _of_document(loaded, services, registry or Registry.from_entry_points(), answer)
+    if isinstance(links, Path):
+        links = load(links, env=env)
+    elif not isinstance(links, Loaded):
+        links = load_text(_text(links), name="<test>", env=env)
+    return _of_document(links, services, registry or Registry.from_entry_points(), answer)
 
 
 def _of_filters(filters: Sequence[Filter[Any]], answer: Terminal, facts: Sequence[object]) -> Chain:

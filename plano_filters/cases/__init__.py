@@ -1,0 +1,1 @@
+"""The tests that a configuration carries: run, compared, reported."""
