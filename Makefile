@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 PORT ?= 12000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test programs check fmt bench dev clean
+.PHONY: help demo test programs clients check fmt bench dev clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,13 +17,26 @@ help: ## Show the targets
 demo: $(VENV)/installed ## Serve a gateway that needs no key (PORT=12000)
 	@$(BIN)/plano-filters demo --port $(PORT)
 
-test: $(VENV)/installed-dev programs ## Run the tests (ARGS="-k name" for some of them)
+test: $(VENV)/installed-dev programs tests/clients/installed ## Run the tests (ARGS="-k name" for some of them)
 	@$(BIN)/pytest -n auto $(ARGS)
 
 # Programs that tests use and pip cannot install. Without one, its tests are skipped and say so.
 programs:
 	@$(call program,promtool,prometheus,the test of the metrics)
 	@$(call program,redis-server,redis-server,the tests of pins in Redis)
+	@$(call program,npm,nodejs npm,the tests with clients in JavaScript)
+
+clients: tests/clients/installed
+
+# Clients that tests put in front of the gateway: SDKs in JavaScript and coding agents, and the
+# Python SDKs' majors before those that are installed for development.
+tests/clients/installed: tests/clients/package.json tests/clients/previous.txt | programs
+	@echo "installing clients for the tests into tests/clients ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
+		--target tests/clients/previous --requirement tests/clients/previous.txt
+	@cd tests/clients && { ! command -v npm >/dev/null || \
+		npm install --silent --no-package-lock --no-audit --no-fund; }
+	@touch $@
 
 # $(call program,COMMAND,DEBIAN PACKAGE,WHAT USES IT)
 define program
@@ -51,7 +64,7 @@ bench: $(VENV)/installed-dev ## Measure what the gateway adds to a request
 dev: $(VENV)/installed-dev ## Install everything into .venv
 
 clean: ## Remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/clients/node_modules tests/clients/previous tests/clients/installed .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found" >&2; exit 1; }
