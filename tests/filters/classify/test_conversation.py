@@ -66,6 +66,7 @@ MESSAGES: list[tuple[list[Any], list[str]]] = [
 RESPONSES: list[tuple[Any, list[str]]] = [
     ("hi", ["user: hi"]),
     ("", []),
+    ("<system-reminder>be good</system-reminder>", []),
     ([HI], ["user: hi"]),
     ([{"type": "message", **HI}], ["user: hi"]),
     ([{"type": None, **HI}], ["user: hi"]),
