@@ -129,6 +129,7 @@ class _Compiler:
             self._places.setdefault((path, name), here)
             after = {f: [n for at, n in who if at > index] for f, who in later.items()}
             self._check_order(here, name, kind, provided, after)
+            self._check_skip(here, name, kind, entry)
             inner: list[Link] = []
             made = self._make(here, name, entry, kind, dict(provided), inside=inner)
             for fact in kind.provides:
@@ -219,6 +220,16 @@ class _Compiler:
                 message = f'"{name}" needs {fact.__name__}, which "{later[0]}" provides after it'
                 hint = f'move "{later[0]}" above "{name}"'
             self._report.error(path, message, hint=hint)
+
+    def _check_skip(
+        self, path: Path, name: str, kind: type[Filter[Any]], entry: FilterEntry
+    ) -> None:
+        if kind.fails_closed and entry.on_error == "skip":
+            self._report.error(
+                (*path, "on_error"),
+                f'"{name}" is a guard and cannot be skipped: when it fails, nobody may pass',
+                hint=f'set `on_error: fail` on "{name}"',
+            )
 
     def _installed_provider(self, fact: type) -> str:
         for name in self._registry.names():

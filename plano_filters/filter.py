@@ -87,6 +87,10 @@ class Filter(Generic[ConfigT]):
 
     All but `on_request` are called in reverse order. What `on_forward` raises is answered as if the
     terminal filter had raised it.
+
+    With `on_error: skip` in the YAML, a request goes on when a hook fails or runs out of time. That
+    is right for a filter that only helps. One that guards sets `fails_closed`, and `skip` is then a
+    mistake that keeps the chain from starting: skipped, it would let everybody in.
     """
 
     config_type: ClassVar[type[FilterConfig]] = FilterConfig
@@ -95,6 +99,8 @@ class Filter(Generic[ConfigT]):
     """Facts that an earlier filter must provide. A fact that may be absent is read with `get`."""
     provides: ClassVar[tuple[type, ...]] = ()
     """Facts that every exchange carries after this filter. A promise."""
+    fails_closed: ClassVar[bool] = False
+    """Whether nothing may pass when it fails: `on_error: skip` is then refused."""
     may_provide: ClassVar[tuple[type, ...]] = ()
     """Facts of others that it leaves on some exchanges; later filters read them with `get`."""
 

@@ -87,6 +87,12 @@ class Nest(TerminalFilter[NestConfig]):
         return await self.inner.run_or_raise(exchange.child(exchange.request.copy()))
 
 
+class Guard(Filter[FilterConfig]):
+    """Lets nobody pass when it fails."""
+
+    fails_closed = True
+
+
 class End(TerminalFilter[FilterConfig]):
     """Answers."""
 
@@ -134,6 +140,7 @@ async def test_a_right_chain_runs() -> None:
         ((PAINT,), "must end with a filter that answers", "upstream"),
         ((END, PAINT, END | {"id": "e2"}), "are never reached", "move"),
         ((PAINT, LOOK, {**END, "on_error": "skip"}), "and cannot be skipped", "on_error: fail"),
+        (({"use": "Guard", "on_error": "skip"}, END), "nobody may pass", "on_error: fail"),
         ((PAINT, PAINT, END), 'two filters have the id "Paint"', "id"),
         (({"use": "Pant"}, END), "cannot be imported", ""),
         (({"use": "Paint", "config": {"colour": "infrared"}}, END), "infrared cannot be seen", ""),
@@ -179,6 +186,19 @@ def test_all_mistakes_are_reported_at_once() -> None:
     _, report = compiled(LOOK, {"use": "Paint"}, {"use": "Nothing"})
 
     assert len(report.errors) >= 3
+
+
+def test_a_guard_is_told_apart() -> None:
+    """The error stands at the key; a guard that fails, or is left out, is none."""
+    skipped = {"use": "Guard", "on_error": "skip"}
+    nest = {"use": "Nest", "config": {"filters": [{**skipped, "use": f"{HERE}:Guard"}]}}
+
+    assert [p.path for p in compiled(skipped, END)[1].errors] == [("filters", 0, "on_error")]
+    assert not compiled({"use": "Guard"}, {**PAINT, "on_error": "skip"}, END)[1].errors
+    assert not compiled({**skipped, "enabled": False}, END)[1].errors
+    assert [p.path for p in compiled(nest)[1].errors] == [
+        ("filters", 0, "config", "filters", 0, "on_error")
+    ]
 
 
 async def test_nested_filters_see_what_is_outside() -> None:

@@ -16,6 +16,7 @@ class Auth(Filter[AuthConfig]):
 
     config_type = AuthConfig
     provides = (Principal,)
+    fails_closed = True
 
     def __init__(self, config: AuthConfig, context: FactoryContext) -> None:
         super().__init__(config, context)

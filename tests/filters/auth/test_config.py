@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from plano_builtin_filters.auth import AuthConfig
+from plano_filters.app import check
+from plano_filters.config import load_text
+from plano_filters.errors import ConfigError
 
 JWT = {"issuer": "https://id", "audience": "gw", "jwks_url": "https://id/keys"}
 
@@ -36,6 +40,21 @@ def test_a_gateway_that_could_not_be_meant_is_refused(config: dict[str, Any], sa
     """Before it starts, and with a reason."""
     with pytest.raises(ValidationError, match=says):
         AuthConfig.model_validate(config)
+
+
+def test_it_cannot_be_skipped() -> None:
+    """Skipped when it fails, it would let everybody in."""
+    document = """
+        model_providers: [{model: mock/fast, default: true}]
+        filters:
+          - {use: auth, on_error: skip, config: {keys: [{id: a, key: abcdefghijklmnopqrst}]}}
+          - upstream
+    """
+    loaded = load_text(textwrap.dedent(document), name="gateway.yaml", env={})
+
+    with pytest.raises(ConfigError, match=r'"auth" is a guard and cannot be skipped') as raised:
+        check(loaded)
+    assert "gateway.yaml:4:27" in str(raised.value)
 
 
 def test_the_reason_does_not_show_the_key() -> None:
