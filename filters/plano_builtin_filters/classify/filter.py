@@ -75,7 +75,7 @@ class Classify(Filter[ClassifyConfig]):
 
     async def on_request(self, exchange: Exchange) -> None:
         if exchange.operation.endpoint not in ENDPOINTS:
-            exchange.request.remove(preferences.INLINE)  # no provider knows it
+            preferences.strip(exchange.request)
             return
         table = self._routes(exchange)
         if table is None:
@@ -95,8 +95,9 @@ class Classify(Filter[ClassifyConfig]):
             BadRequest: The table it brings along is wrong.
         """
         inline = preferences.inline(exchange.request.payload, self._index)
-        if preferences.INLINE in exchange.request.payload:
-            exchange.request.remove(preferences.INLINE)
+        replaced = preferences.strip(exchange.request)
+        if replaced:
+            exchange.decide(replaced)
         table = self._table if inline is None else inline
         if not table.rows:
             if inline is not None:

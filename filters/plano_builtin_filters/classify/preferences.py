@@ -8,8 +8,9 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from plano_builtin_filters.classify import older
 from plano_builtin_filters.classify.routers.protocol import RouteOption
-from plano_filters import BadRequest, jsonbody
+from plano_filters import BadRequest, Request, jsonbody
 from plano_filters.config import RoutingPreference
 from plano_filters.dialect import Dialect
 from plano_filters.facts import Prefer
@@ -78,6 +79,8 @@ def configured(preferences: Iterable[RoutingPreference], index: ModelIndex) -> T
 def inline(payload: Mapping[str, object], index: ModelIndex) -> Table | None:
     """Make the table of a request; an empty one turns routing off.
 
+    Older forms count only where there is no `routing_preferences`, and only the newest of them.
+
     Returns:
         None if the request brings none.
 
@@ -85,18 +88,47 @@ def inline(payload: Mapping[str, object], index: ModelIndex) -> Table | None:
         BadRequest: It is malformed, too large, or names a model that is not declared.
     """
     given = payload.get(INLINE)
-    if given is None:
-        return None
+    if given is not None:
+        return _read(given, index, INLINE, INLINE)
+    for name, value in older.found(payload).items():
+        return _read(older.modern(name, value), index, name, f"{name}, read as {INLINE}")
+    return None
+
+
+def strip(request: Request) -> str:
+    """Take the table out of a request, in every form: no provider knows it.
+
+    Returns:
+        What became of older forms; empty if there was none.
+    """
+    given, forms = request.payload.get(INLINE), list(older.found(request.payload))
+    request.remove(INLINE)
+    older.strip(request)
+    if not forms:
+        return ""
+    read = INLINE if given is not None else forms.pop(0)
+    said = [] if read == INLINE else [f"{read} is read as {INLINE}, which took its place"]
+    said += [f"{form} is ignored: there is {read}" for form in forms]
+    return "; ".join(said)
+
+
+def _read(given: object, index: ModelIndex, param: str, label: str) -> Table:
+    """Read `routing_preferences`.
+
+    Args:
+        given: The value.
+        index: Of the declared models.
+        param: The field it is from.
+        label: What to call it in errors.
+    """
     if len(jsonbody.encode(given)) > LARGEST:
-        raise BadRequest(f"{INLINE} may have {LARGEST // 1024} KiB at most", param=INLINE)
+        raise BadRequest(f"{label} may have {LARGEST // 1024} KiB at most", param=param)
     try:
         found = _PREFERENCES.validate_python(_without_null_policies(given))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"])[:200]
-        raise BadRequest(f"{INLINE}{where}: {first['msg'].lower()}", param=INLINE) from None
+        raise BadRequest(f"{label}{older.first_fault(error)}", param=param) from None
     if len(found) > MOST:
-        raise BadRequest(f"{INLINE} may have {MOST} routes at most", param=INLINE)
+        raise BadRequest(f"{label} may have {MOST} routes at most", param=param)
     names: set[str] = set()
     for place, one in enumerate(found):
         wrong = _too_long(one)
@@ -107,7 +139,7 @@ def inline(payload: Mapping[str, object], index: ModelIndex) -> Table | None:
         if unknown:
             wrong = f".models: {_not_declared(unknown[0], index)}"
         if wrong:
-            raise BadRequest(f"{INLINE}[{place}]{wrong}", param=INLINE)
+            raise BadRequest(f"{label}[{place}]{wrong}", param=param)
     return configured(found, index)
 
 

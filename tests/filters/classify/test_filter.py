@@ -263,6 +263,21 @@ async def test_a_table_in_the_request_replaces_the_documents() -> None:
     )
 
 
+async def test_an_older_table_counts_as_a_modern_one() -> None:
+    """It is said so, and the provider does not see it."""
+    kinds = [{"name": "sums", "description": "adding up"}]
+    exchange = asking(routing_policy=[{"model": "llama", "routing_preferences": kinds}])
+
+    await run(exchange, Scores((0.9,), 0.1))
+
+    assert exchange.state[Route].name == "sums"
+    assert exchange.state[Candidates].models == (LLAMA, MAIN)
+    assert exchange.decisions[0].text == (
+        "routing_policy is read as routing_preferences, which took its place"
+    )
+    assert b"routing_policy" not in exchange.request.body
+
+
 @pytest.mark.parametrize("text", [TEXT, NO_TABLE])
 async def test_a_table_in_the_request_needs_none_in_the_document(text: str) -> None:
     """With or without preferences of its own, a gateway routes by those of a request."""

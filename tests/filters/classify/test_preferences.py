@@ -97,7 +97,7 @@ def test_only_routes_that_can_serve_are_asked_about() -> None:
     ]
 
 
-@pytest.mark.parametrize("payload", [{}, {INLINE: None}, {"routing_policy": []}])
+@pytest.mark.parametrize("payload", [{}, {INLINE: None}, {"metadata": {}}])
 def test_most_requests_bring_no_table(payload: dict[str, object]) -> None:
     """Absent and null mean that the document's table holds."""
     assert inline(payload, INDEX) is None
