@@ -54,6 +54,10 @@ class Status(Protocol):
         """Load the configuration anew; raise what keeps it from being used."""
         ...
 
+    async def sources(self) -> dict[str, Any]:
+        """Return what the filters go by: `sources`, or `workers` with the sources of each."""
+        ...
+
     async def explain(self, request: messages.Request) -> dict[str, Any]:
         """Say what would be done with a request; raise `GatewayError` if nobody can."""
         ...
@@ -111,8 +115,7 @@ class _Pages:
         return JSONResponse({"chain": str(chain), "filters": shown})
 
     async def sources(self, request: Request) -> Response:
-        """Answer what the filters go by. Workers keep their own, so their supervisor has none."""
-        return JSONResponse({"sources": self._status.current().chain.reports()})
+        return JSONResponse(await self._status.sources())
 
     async def reload(self, request: Request) -> Response:
         try:

@@ -19,6 +19,8 @@ from plano_filters.server.worker import LONGEST_LINE, Order
 
 RELOAD_SECONDS: Final = 60.0
 """For a worker to load a configuration and start its filters."""
+SOURCES_SECONDS: Final = 5.0
+"""For a worker to say what its filters go by: it has that in memory."""
 EXPLAIN_SECONDS: Final = 30.0
 """For a worker to take a request through its filters."""
 EXPLAIN_BYTES: Final = LONGEST_LINE // 2
@@ -116,6 +118,19 @@ class Child:
             raise Unavailable(f"worker {self.pid}: {reply['error']}")
         explained: dict[str, Any] = reply["explained"]
         return explained
+
+    async def sources(self) -> dict[str, Any]:
+        """Return its pid and what its filters go by, in `sources`; or why it does not say, in
+        `error`. Raises nothing."""
+        if not self.ready.is_set():
+            return {"pid": self.pid, "error": "it is not ready"}
+        try:
+            reply = await self._ask({"sources": True}, SOURCES_SECONDS)
+        except TimeoutError:
+            reply = {"error": "it did not answer"}
+        if reply["error"] is not None:
+            return {"pid": self.pid, "error": reply["error"]}
+        return {"pid": self.pid, "sources": reply["sources"]}
 
     async def _ask(self, message: dict[str, Any], seconds: float) -> dict[str, Any]:
         """Send a message and wait for its reply, whatever else is under way.

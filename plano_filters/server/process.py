@@ -140,6 +140,10 @@ class Process:
         """Return the metrics of this process."""
         return render_metrics(self._service.meter)
 
+    async def sources(self) -> dict[str, Any]:
+        """Return what the filters go by."""
+        return {"sources": self.current().chain.reports()}
+
     async def explain(self, request: Request) -> dict[str, Any]:
         """Say what would be done with a request.
 

@@ -150,6 +150,10 @@ class Supervisor:
                 return await child.explain(request)
         raise Unavailable("no worker is ready")
 
+    async def sources(self) -> dict[str, Any]:
+        """Return what the filters of every worker go by: each reads its sources for itself."""
+        return {"workers": await asyncio.gather(*(c.sources() for c in self._running()))}
+
     def readiness(self) -> tuple[bool, dict[str, Any]]:
         """Say whether requests should come here, and the details."""
         workers = [{"pid": c.pid, "ready": c.ready.is_set()} for c in self._running()]

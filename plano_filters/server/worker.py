@@ -1,10 +1,10 @@
 """One worker of several: a process that serves on its supervisor's sockets.
 
 The supervisor starts `python -m plano_filters.server.worker FD`. On the socket `FD` come lines of
-JSON: first an `Order`, later numbered messages, `{"number": N, "reload": TEXT}` or `"explain"` with
-a request. The worker says `{"ready": true}` once, and answers each message with its number and an
-`error`, a text or null; an explanation is in `explained`. The end of the socket is the end of the
-supervisor.
+JSON: first an `Order`, later numbered messages, `{"number": N, "reload": TEXT}`, `"explain"` with a
+request, or `"sources"`. The worker says `{"ready": true}` once, and answers each message with its
+number and an `error`, a text or null; an explanation is in `explained`, what its filters go by in
+`sources`. The end of the socket is the end of the supervisor.
 """
 
 from __future__ import annotations
@@ -109,6 +109,8 @@ async def _obey(
             reply = {"number": message["number"], "error": None}
             if "reload" in message:
                 reply["error"] = await _reload(process, order, message["reload"])
+            elif "sources" in message:
+                reply |= await _sources(process)
             else:
                 reply |= await _explain(process, message["explain"])
             _tell(writer, reply)
@@ -121,6 +123,16 @@ async def _explain(process: Process, values: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:
         log.exception("explaining a request failed")
         return {"error": str(error) or type(error).__name__}
+
+
+async def _sources(process: Process) -> dict[str, Any]:
+    try:
+        told = await process.sources()
+        json.dumps(told, allow_nan=False)  # a filter of anyone's may report what is no JSON
+    except Exception as error:
+        log.exception("a filter could not say what it goes by")
+        return {"error": str(error) or type(error).__name__}
+    return told
 
 
 async def _reload(process: Process, order: Order, text: str) -> str | None:

@@ -45,6 +45,9 @@ class Status:
         if self.failure is not None:
             raise self.failure
 
+    async def sources(self) -> dict[str, Any]:
+        return {"sources": self.now.chain.reports()}
+
     async def explain(self, request: Request) -> dict[str, Any]:
         if isinstance(self.failure, GatewayError):
             raise self.failure

@@ -14,6 +14,13 @@ import pytest
 from tests.framework.server.running import TEXT, Running, chat, running, start_stream
 
 TWO = ("--workers", "2")
+ODD = """
+from plano_filters import Filter, FilterConfig
+
+class Odd(Filter[FilterConfig]):
+    def report(self):
+        return {"goes by": object()}
+"""
 
 
 async def pids(gateway: Running) -> list[int]:
@@ -162,3 +169,30 @@ async def test_a_worker_explains_for_its_supervisor(tmp_path: Path) -> None:
             assert answer.status == 413
 
     assert [requested for requested, _ in found] == [f"mock/m{number}" for number in range(8)]
+
+
+async def test_every_worker_says_what_its_filters_go_by(tmp_path: Path) -> None:
+    """Each reads its sources for itself, so each is asked."""
+    async with running(tmp_path, *TWO) as gateway:
+        workers = await pids(gateway)
+        status, told = await gateway.get("/-/sources")
+
+    assert status == 200
+    assert sorted(one["pid"] for one in told["workers"]) == sorted(workers)
+    for one in told["workers"]:
+        assert one["sources"]["rerank"]["cost"]["used"] == "genai-prices"
+
+
+async def test_a_report_that_fails_costs_no_worker(tmp_path: Path) -> None:
+    """What cannot be written as JSON is an error of that answer; the worker serves on."""
+    (tmp_path / "odd.py").write_text(ODD)
+    text = TEXT + 'filters: [{use: "./odd.py:Odd"}, alias, upstream]\n'
+    async with running(tmp_path, *TWO, text=text) as gateway, aiohttp.ClientSession() as client:
+        workers = await pids(gateway)
+        first = (await gateway.get("/-/sources"))[1]["workers"]
+        assert await chat(client, gateway) == 200
+        second = (await gateway.get("/-/sources"))[1]["workers"]
+
+    assert first == second
+    assert sorted(one["pid"] for one in first) == sorted(workers)
+    assert [one["error"] for one in first] == ["Object of type object is not JSON serializable"] * 2
