@@ -81,7 +81,12 @@ Type this in another terminal. Each request prints its way through the chain her
       -d '{{"messages": [{{"role": "user", "content": "'"$prompt"'"}}]}}'
   done
 
-5. From Python, with the OpenAI SDK:
+5. What would be done with a request, filter by filter, and why. Nobody is asked:
+
+  {command} demo --print > demo.yaml
+  {command} explain {ballad} --config demo.yaml
+
+6. From Python, with the OpenAI SDK:
 
   from openai import OpenAI
   client = OpenAI(base_url="{url}/v1", api_key="none")
@@ -95,13 +100,18 @@ Type this in another terminal. Each request prints its way through the chain her
 """
 
 
-def welcome(url: str, admin: str | None) -> str:
+def welcome(url: str, admin: str | None, command: str = "plano-filters") -> str:
     """Return what the demo prints when it is ready.
 
     Args:
         url: Of the gateway, without `/v1`.
         admin: Of the admin listener; None if it is off.
+        command: How a shell finds the command of this package.
     """
-    prompts = " \\\n    ".join(f'"{prompt}"' for prompt in PROMPTS.values())
+    quoted = {name: f'"{prompt}"' for name, prompt in PROMPTS.items()}
+    prompts = " \\\n    ".join(quoted.values())
     metrics = f"{admin}/metrics" if admin else "off"
-    return _WELCOME.format(url=url, metrics=metrics, prompts=prompts)
+    ballad = quoted["creative writing"]
+    return _WELCOME.format(
+        url=url, metrics=metrics, prompts=prompts, ballad=ballad, command=command
+    )

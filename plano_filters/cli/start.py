@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -27,16 +29,29 @@ def demo(
         str | None,
         typer.Option("--admin", metavar="HOST:PORT", help="Admin listener; default any free port."),
     ] = None,
+    printed: Annotated[
+        bool, typer.Option("--print", help="Print its configuration, and serve nothing.")
+    ] = False,
 ) -> None:
     """Serve a gateway with made-up models, and print the way of each request."""
+    if printed:
+        print(demonstration.DOCUMENT, end="")  # noqa: T201
+        return
     configure_logging("warning", as_json=False, access=False)
     loaded = with_port(load_text(demonstration.DOCUMENT, name="<demo>", env={}), port)
     options = Options(
         observers=[ConsoleReporter()],
-        on_ready=lambda urls, place: print(demonstration.welcome(urls[0], place), flush=True),  # noqa: T201
+        on_ready=lambda urls, place: _welcome(urls[0], place),
     )
     # A free port by default: a first try must not fail on what else runs on this machine.
     start(loaded, admin or os.environ.get("METRICS_BIND_ADDRESS") or "127.0.0.1:0", options)
+
+
+def _welcome(url: str, admin: str | None) -> None:
+    # `make demo` calls the command by its path, and then no shell finds it by its name.
+    known = shutil.which("plano-filters") is not None
+    command = "plano-filters" if known else shlex.quote(sys.argv[0])
+    print(demonstration.welcome(url, admin, command), flush=True)  # noqa: T201
 
 
 @app.command()

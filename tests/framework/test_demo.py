@@ -42,3 +42,5 @@ def test_the_welcome_has_commands_to_copy() -> None:
     assert "{" in text
     assert "{{" not in text
     assert "off" in demo.welcome("http://127.0.0.1:9", None)
+    assert "plano-filters explain" in text
+    assert "  bin/pf explain" in demo.welcome("http://127.0.0.1:9", None, "bin/pf")

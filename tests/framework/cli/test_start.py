@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 import socket
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -11,7 +15,9 @@ from typer.testing import CliRunner, Result
 import plano_filters.cli  # noqa: F401 - registers the commands
 from plano_filters import load
 from plano_filters.cli.app import app
+from plano_filters.demo import welcome
 from tests.support.demo import demo
+from tests.support.gateway import COMMAND, environment
 
 HELLO = {"model": "fast-model", "messages": [{"role": "user", "content": "Hello"}]}
 KEYS = {"OPENAI_API_KEY": "sk-not-to-be-written", "ANTHROPIC_API_KEY": ""}
@@ -37,6 +43,21 @@ def test_the_demo_answers_and_prints_the_way_of_each_request() -> None:
     assert "mock/fast answered 429" in printed
     assert "served by mock/smart" in printed
     assert running.status == 0
+
+
+def test_the_welcome_shows_how_a_request_is_explained(tmp_path: Path) -> None:
+    """Its commands print the way of a prompt through the demo's own chain, by name or by path."""
+    by_name, by_path = welcome("http://x", None), welcome("http://x", None, shlex.quote(COMMAND))
+    env = environment({"PATH": f"{Path(COMMAND).parent}{os.pathsep}{os.environ['PATH']}"})
+    for text in (by_name, by_path):
+        typed = "\n".join(re.findall(r"^  (\S+ (?:demo --print|explain) .*)$", text, re.MULTILINE))
+        done = subprocess.run(
+            ["bash", "-e", "-c", typed],
+            cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+
+        assert "would ask  mock/writer" in done.stdout
+        assert "route      creative writing" in done.stdout
 
 
 def test_a_taken_port_is_named_with_the_way_out() -> None:
