@@ -30,10 +30,11 @@ clients: tests/clients/installed
 
 # Clients that tests put in front of the gateway: SDKs in JavaScript and coding agents, and the
 # Python SDKs' majors before those that are installed for development.
-tests/clients/installed: tests/clients/package.json tests/clients/previous.txt | programs
+tests/clients/installed: $(addprefix tests/clients/,package.json previous.txt langchain.txt) | programs
 	@echo "installing clients for the tests into tests/clients ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade \
-		--target tests/clients/previous --requirement tests/clients/previous.txt
+	@for set in previous langchain; do $(BIN)/python -m pip install --quiet --upgrade \
+		--disable-pip-version-check --target tests/clients/$$set \
+		--requirement tests/clients/$$set.txt || exit 1; done
 	@cd tests/clients && { ! command -v npm >/dev/null || \
 		npm install --silent --no-package-lock --no-audit --no-fund; }
 	@touch $@
@@ -64,7 +65,8 @@ bench: $(VENV)/installed-dev ## Measure what the gateway adds to a request
 dev: $(VENV)/installed-dev ## Install everything into .venv
 
 clean: ## Remove .venv and caches
-	rm -rf $(VENV) tests/clients/node_modules tests/clients/previous tests/clients/installed .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/clients/node_modules tests/clients/previous tests/clients/langchain \
+		tests/clients/installed .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found" >&2; exit 1; }

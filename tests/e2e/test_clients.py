@@ -1,4 +1,4 @@
-"""The clients people use, as they are published: SDKs of two majors in two languages, and agents.
+"""The clients people use, as they are published: SDKs of two majors, LangChain, coding agents.
 
 Each takes one text turn and one tool turn in front of a strict provider of each dialect.
 """
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 MODULES = CLIENTS / "node_modules"
-PREVIOUS = CLIENTS / "previous"
+PREVIOUS, LANGCHAIN = CLIENTS / "previous", CLIENTS / "langchain"
 """Where `make test` installs them: see the Makefile."""
 DOCUMENT = """\
 version: v0.4.0
@@ -165,6 +165,20 @@ async def test_previous_python(stand: Stand, kind: str, major: str, model: str) 
 
     assert told.pop("version").startswith(major)
     check_turns(told)
+
+
+async def test_langchain(stand: Stand) -> None:
+    """LangChain's models of both vendors, and its way by Responses, with each provider."""
+    needs(LANGCHAIN)
+    env = {"PYTHONPATH": str(LANGCHAIN), "LANGSMITH_TRACING": "false"}
+
+    told = json.loads(
+        await run(sys.executable, "langchain_turns.py", stand.gateway.url, *MODELS, env=env)
+    )
+
+    assert len(told) == 6
+    for turns in told.values():
+        check_turns(turns)
 
 
 def play(stand: Stand, tool: str, **arguments: Any) -> None:
