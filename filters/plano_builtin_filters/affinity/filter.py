@@ -82,12 +82,13 @@ class Affinity(Filter[AffinityConfig]):
             return (MemoryStore, self.context.id), lambda: MemoryStore(clock, entries)
         try:
             from plano_builtin_filters.affinity import redis_store  # noqa: PLC0415 - an extra
+            from plano_filters import redis_client  # noqa: PLC0415 - it, too
         except ImportError:
             raise ValueError(
                 "session_cache of type redis needs an extra: pip install 'plano-filters[redis]'"
             ) from None
         url, deadline = cache.url.reveal(), self.config.deadline
-        redis_store.check_url(url)
+        redis_client.check_url(url, "routing.session_cache.url")
         return (
             (redis_store.RedisStore, cache.url, deadline, entries),
             lambda: redis_store.RedisStore(url, clock, deadline=deadline, entries=entries),

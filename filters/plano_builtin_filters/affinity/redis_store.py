@@ -1,51 +1,19 @@
-"""Pins in Redis, where all gateways find them. Redis is never in a request's way.
-
-A command runs in a task of its own, so that neither a client who leaves nor a deadline that passes
-interrupts the reading of a reply: the next request on that connection would get it.
-"""
+"""Pins in Redis, where all gateways find them. Redis is never in a request's way."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, Final
-from urllib.parse import urlsplit
-
-from redis import exceptions
-from redis.asyncio import ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from typing import Final
 
 from plano_builtin_filters.affinity import records
 from plano_builtin_filters.affinity.memory_store import Pins
 from plano_builtin_filters.affinity.records import Record
 from plano_builtin_filters.affinity.store import Failure, Found
 from plano_filters import Clock
-
-log = logging.getLogger(__name__)
+from plano_filters.redis_client import LIMIT, Failed, RedisClient
 
 PREFIX: Final = "plano:affinity:"
-CONNECTIONS: Final = 32
-"""Most at once; a command takes well under a millisecond."""
-LIMIT: Final = 1.0
-"""Seconds for a command, connecting and TLS included. Requests do not wait that long: it is how
-long an answer may still come, before its connection is closed."""
-TRIES: Final = 3
-"""Failures in a row, after which Redis is not asked until it has answered a PING."""
-RETRY: Final = 1.0
-"""Seconds between two such PINGs."""
-_BREAKING: Final = ("timeout", "connection", "auth")
-
-
-class Failed(Exception):
-    """Redis did not do it."""
-
-    def __init__(self, reason: Failure) -> None:
-        super().__init__(reason)
-        self.reason: Final = reason
 
 
 class RedisStore:
@@ -65,15 +33,13 @@ class RedisStore:
     def __init__(
         self, url: str, clock: Clock, *, deadline: float, entries: int, limit: float = LIMIT
     ) -> None:
-        self._pool, self._address = _pool(url, limit)
-        self._redis: Redis = Redis(connection_pool=self._pool)
-        self._clock = clock
-        self._deadline = deadline
-        self._limit = limit
-        self._room = asyncio.Semaphore(CONNECTIONS)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._failures = 0
-        self._down = False
+        self._redis = RedisClient(
+            url,
+            clock,
+            deadline=deadline,
+            meanwhile="pins are kept in this process",
+            limit=limit,
+        )
         self._told = Pins(clock, entries)
         """What Redis was told by this process, for when it cannot be asked."""
         self._untold = Pins(clock, entries)
@@ -82,24 +48,13 @@ class RedisStore:
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[None]:
         """Connect, and at the end disconnect. A Redis that is down stops no start."""
-        try:
-            await self._ended(self._begin(self._redis.ping))
-        except Failed as failed:
-            self._give_up(failed.reason)
-        try:
+        async with self._redis.lifespan():
             yield
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks)
-            with contextlib.suppress(exceptions.RedisError, OSError):
-                await self._pool.disconnect()
 
     async def get(self, key: str) -> Found:
         """Return the pin of a session, if there is one."""
         try:
-            raw = await self._ask(lambda: self._redis.get(PREFIX + key))
+            raw = await self._redis.ask(lambda redis: redis.get(PREFIX + key))
         except Failed as failed:
             known = self._untold.get(key) or self._told.get(key)
             return Found(known[0] if known else None, failed.reason)
@@ -113,7 +68,7 @@ class RedisStore:
         """Keep a pin for some seconds; return why that failed, if it did."""
         value, milliseconds = records.encode(record), max(1, round(ttl * 1000))
         try:
-            await self._ask(lambda: self._redis.set(PREFIX + key, value, px=milliseconds))
+            await self._redis.ask(lambda redis: redis.set(PREFIX + key, value, px=milliseconds))
         except Failed as failed:
             self._untold.put(key, record, ttl)
             return failed.reason
@@ -126,7 +81,7 @@ class RedisStore:
         self._untold.drop(key)
         self._told.drop(key)
         try:
-            await self._ask(lambda: self._redis.delete(PREFIX + key))
+            await self._redis.ask(lambda redis: redis.delete(PREFIX + key))
         except Failed as failed:
             return failed.reason
         return None
@@ -139,128 +94,3 @@ class RedisStore:
         record, left = untold
         await self.put(key, record, left)
         return record
-
-    async def _ask(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        """Give a command, and wait for its answer as long as the deadline says.
-
-        Raises:
-            Failed: There is none.
-        """
-        if self._down:
-            raise Failed("down")
-        task = self._begin(command)
-        done, _ = await asyncio.wait({task}, timeout=self._deadline)
-        try:
-            if not done:
-                raise Failed("timeout")
-            answer = await self._ended(task)
-        except Failed as failed:
-            if failed.reason in _BREAKING:
-                self._failures += 1
-                if self._failures >= TRIES and not self._down:
-                    self._give_up(failed.reason)
-            raise
-        self._failures = 0
-        return answer
-
-    def _begin(self, command: Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
-        return self._start(self._within_limit(command), "redis-command")
-
-    async def _within_limit(self, command: Callable[[], Awaitable[Any]]) -> Any:
-        async with asyncio.timeout(self._limit), self._room:
-            return await command()
-
-    async def _ended(self, task: asyncio.Task[Any]) -> Any:
-        """Return the answer of a command.
-
-        Raises:
-            Failed: It failed.
-        """
-        await asyncio.wait({task})
-        if task.cancelled():
-            raise Failed("down")
-        error = task.exception()
-        if error is not None:
-            raise Failed(reason_of(error)) from None  # its text may hold what we sent: passwords
-        return task.result()
-
-    def _give_up(self, reason: Failure) -> None:
-        self._down = True
-        log.warning(
-            "redis at %s: %s; until it is back, pins are kept in this process",
-            self._address,
-            reason,
-        )
-        self._start(self._mend(), "redis-mend")
-
-    async def _mend(self) -> None:
-        """Ask until there is an answer."""
-        while self._down:
-            await self._clock.sleep(RETRY)
-            with contextlib.suppress(Exception):  # whatever it is, it is not back
-                await self._within_limit(self._redis.ping)
-                self._down, self._failures = False, 0
-                log.info("redis at %s is back", self._address)
-
-    def _start(self, work: Any, name: str) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # nobody may be left to look at it
-
-
-def reason_of(error: BaseException) -> Failure:
-    """Say in a word what went wrong."""
-    if isinstance(error, exceptions.AuthenticationError | exceptions.AuthorizationError):
-        return "auth"
-    if isinstance(error, TimeoutError | exceptions.TimeoutError):
-        return "timeout"
-    if isinstance(error, exceptions.ConnectionError | OSError):
-        return "connection"
-    return "server"
-
-
-def check_url(url: str) -> None:
-    """Look at a URL without connecting.
-
-    Raises:
-        ValueError: It cannot be used.
-    """
-    _pool(url, LIMIT)
-
-
-def _pool(url: str, limit: float) -> tuple[ConnectionPool, str]:
-    """Return the connections of a URL, none of them open, and its address without credentials.
-
-    RESP2, in which a server says nothing unasked. No retries: whoever waits has a deadline.
-
-    Args:
-        limit: Seconds to connect, and to read.
-
-    Raises:
-        ValueError: The URL cannot be used.
-    """
-    try:
-        parts = urlsplit(url)
-        address = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
-        pool = ConnectionPool.from_url(
-            url,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=CONNECTIONS + 1,  # one for the PING
-            socket_timeout=limit,
-            socket_connect_timeout=limit,
-        )
-        pool.make_connection()  # type: ignore[no-untyped-call]  # refuses unknown options
-    except (ValueError, TypeError, exceptions.RedisError):
-        raise ValueError(  # the text of the cause may hold the password
-            "routing.session_cache.url cannot be used; it is"
-            " redis://user:password@host:port/database, or rediss:// for TLS, and characters"
-            " with a meaning in URLs are written %40, %3A, %2F in a password"
-        ) from None
-    return pool, address

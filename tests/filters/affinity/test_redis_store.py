@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from plano_builtin_filters.affinity.redis_store import TRIES, RedisStore
+from plano_builtin_filters.affinity.redis_store import RedisStore
 from plano_builtin_filters.affinity.store import Found
 from plano_filters import Pin
 from plano_filters.clock import SystemClock
+from plano_filters.redis_client import TRIES
 from plano_filters.testing import FakeClock
 from tests.framework.server.certificate import self_signed
 from tests.support.gateway import free_port
@@ -224,7 +225,7 @@ async def test_a_late_reply_reaches_nobody_else() -> None:
         await asyncio.wait([leaving])
         answer.set()
         async with asyncio.timeout(PATIENT):
-            while store._tasks:
+            while store._redis.busy:
                 await asyncio.sleep(0)
         found = await store.get("second")
 
