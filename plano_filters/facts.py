@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Prefer = Literal["cheapest", "fastest", "none"]
 
@@ -65,6 +65,23 @@ class SessionInfo:
     """Whether the session came with a model that still counts: it was warm on arrival."""
     switched: bool = False
     """Whether it was moved off that model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """The response that a request continues, where a provider keeps it. May be absent.
+
+    Put by `conversation_state`, which has put the conversation itself into the request: any model
+    can answer it. The provider that keeps the response is asked with its id instead.
+    """
+
+    response_id: str
+    model: str
+    """Full name; its provider keeps the response."""
+    given: object
+    """The `input` as the client sent it; None if there was none."""
+    whole: list[Any]
+    """The `input` that stands in the request instead, if no filter has changed it since."""
 
 
 @dataclass(frozen=True, slots=True)

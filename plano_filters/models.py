@@ -113,6 +113,11 @@ class ModelIndex:
         exact = next((e for e in self.entries if e.model == model), None)
         return exact or next((e for e in self.entries if e.wildcard and _covers(e, model)), None)
 
+    def same_account(self, left: str, right: str) -> bool:
+        """Say whether two models are asked at one place with one credential."""
+        one, other = self.entry(left), self.entry(right)
+        return one is not None and other is not None and _account(one) == _account(other)
+
     def speaks(self, model: str, dialect: Dialect) -> bool:
         """Say whether a model can be asked by a client of a dialect, translated or not."""
         entry = self.entry(model)
@@ -163,6 +168,11 @@ class ModelIndex:
             if entry.wildcard and name in self.catalog.get(providers.canonical(entry.provider), ()):
                 return (f"{entry.provider}/{name}",)
         return ()
+
+
+def _account(entry: ModelProvider) -> tuple[object, ...]:
+    address = entry.base_url, entry.http_host
+    return providers.canonical(entry.provider), *address, entry.access_key, entry.passthrough_auth
 
 
 def _same(left: str, right: str) -> bool:

@@ -92,14 +92,32 @@ def _source_aliases(document: Document, report: Report) -> None:
                 )
 
 
+_REDIS = ("redis://", "rediss://")
+
+
 def _routing(document: Document, report: Report) -> None:
     cache = document.routing.session_cache
     if cache.type == "redis" and cache.url is None:
         report.error(("routing", "session_cache"), 'session_cache of type redis needs "url"')
-    elif cache.url is not None and not cache.url.reveal().startswith(("redis://", "rediss://")):
+    elif cache.url is not None and not cache.url.reveal().startswith(_REDIS):
         report.error(
             ("routing", "session_cache", "url"), "the url must start with redis:// or rediss://"
         )
+
+
+def _state(document: Document, report: Report) -> None:
+    storage, here = document.state_storage, ("state_storage",)
+    if storage is None:
+        return
+    if storage.type == "memory":
+        if storage.connection_string is not None:
+            message = "state_storage of type memory connects to nothing"
+            report.warning((*here, "connection_string"), message, on_key=True)
+    elif storage.connection_string is None:
+        report.error(here, 'state_storage of type redis needs "connection_string"')
+    elif not storage.connection_string.reveal().startswith(_REDIS):
+        message = "the connection_string must start with redis:// or rediss://"
+        report.error((*here, "connection_string"), message)
 
 
 def _listeners(document: Document, report: Report) -> None:
@@ -187,6 +205,8 @@ def _readers(document: Document) -> Iterator[tuple[Path, str]]:
     """Yield what was set and only one filter reads, with the name of that filter."""
     if document.routing_preferences:
         yield ("routing_preferences",), "classify"
+    if document.state_storage is not None:
+        yield ("state_storage",), "conversation_state"
     ranked = any(entry.use == "rerank" for entry in document.filters)
     for index, source in enumerate(document.model_metrics_sources):
         # Prices are read by both: one ranks by them, the other says what an answer cost.
@@ -226,6 +246,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("model_metrics_sources",), _sources),
     (("model_metrics_sources", "model_providers"), _source_aliases),
     (("routing",), _routing),
+    (("state_storage",), _state),
     (("listeners", "filters", "remote_filters"), _listeners),
     (("listeners",), _shared),
     (("remote_filters",), _remote_filters),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from plano_filters.config.cases import Case
+from plano_filters.config.storage import StateStorage
 from plano_filters.config.types import Duration, Model, Secret
 
 Version = Literal["v0.1", "v0.1.0", "0.1-beta", "0.2.0", "v0.3.0", "v0.4.0"]
@@ -278,6 +279,7 @@ class Document(Model):
         Annotated[CostSource | LatencySource, Field(discriminator="type")], ...
     ] = ()
     routing: Routing = Routing()
+    state_storage: StateStorage | None = None
     overrides: Overrides = Overrides()
     tracing: Tracing = Tracing()
     limits: Limits = Limits()

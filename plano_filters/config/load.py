@@ -27,6 +27,9 @@ from plano_filters.errors import ConfigError
 
 DEFAULT_CHAIN: Final = ("alias", "affinity", "classify", "rerank", "upstream")
 """The chain of a document that names none."""
+STATE: Final = "conversation_state"
+"""The filter that joins it where there is a `state_storage`, behind the first: what comes after
+reads whole conversations."""
 NAMES: Final = ("config.yaml", "plano_config.yaml")
 """Where a document is looked for in a directory, in this order."""
 ZERO_CONFIG: Final = (
@@ -89,7 +92,9 @@ def load_text(
     wire(tree, env)
     document, wrong = validate(tree, report)
     if not document.filters and ("filters",) not in wrong:
-        chain = tuple(FilterEntry(use=use) for use in DEFAULT_CHAIN)
+        first, *others = DEFAULT_CHAIN
+        names = [first, *([STATE] if document.state_storage else []), *others]
+        chain = tuple(FilterEntry(use=use) for use in names)
         document = document.model_copy(update={"filters": chain})
     check(document, report, wrong)
     return Loaded(document, report, name, text)

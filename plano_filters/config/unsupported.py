@@ -20,7 +20,6 @@ UNSUPPORTED: Final = {
     "prompt_targets": "prompt_targets are not supported",
     "prompt_guards": "prompt_guards are not supported; use a filter",
     "ratelimits": "ratelimits are not supported yet",
-    "state_storage": "state_storage is not supported yet",
     "prompt_caching": "prompt_caching is not supported yet",
     "system_prompt": "system_prompt is not supported; it belongs to prompt targets",
     "mode": "mode is not supported; this gateway always serves models",
@@ -47,6 +46,7 @@ def drop_unsupported(tree: dict[str, Any], report: Report, compat: Compat) -> No
     for key, message in UNSUPPORTED.items():
         if key in tree and not _off(key, tree.pop(key)):
             tell((key,), message)
+    _storage(tree, tell)
     for (section, key), why in _NESTED.items():
         found = tree.get(section)
         if isinstance(found, dict) and key in found:
@@ -59,6 +59,13 @@ def drop_unsupported(tree: dict[str, Any], report: Report, compat: Compat) -> No
         if compat == "warn":
             listeners = [_unguarded(i, one, tell) for i, one in enumerate(listeners)]
         tree["listeners"] = listeners
+
+
+def _storage(tree: dict[str, Any], tell: Tell) -> None:
+    storage = tree.get("state_storage")
+    if isinstance(storage, dict) and storage.get("type") == "postgres":
+        del tree["state_storage"]
+        tell(("state_storage",), "state_storage of type postgres is not supported; use redis")
 
 
 def _unguarded(index: int, listener: Any, tell: Tell) -> Any:

@@ -114,3 +114,26 @@ def test_a_request_without_a_model_goes_to_the_default_then_the_others() -> None
     assert list(dict.fromkeys(INDEX.unnamed())) == [
         "anthropic/claude", "openai/gpt-4o", "together_ai/meta/llama", "openai/twin", "vllm/twin",
     ]  # fmt: skip
+
+
+def test_one_account_is_one_place_and_one_credential() -> None:
+    """Whatever the model; nobody declared has none."""
+    own = "{model: openai/a, access_key: sk-aaaaaaaa}"
+    others = (
+        ("{model: openai/b, access_key: sk-aaaaaaaa}", True),
+        ("{model: openai/b, access_key: sk-bbbbbbbb}", False),
+        ("{model: openai/b, access_key: sk-aaaaaaaa, base_url: 'http://b/v1'}", False),
+        ("{model: openai/b, passthrough_auth: true}", False),
+        ("{model: xai/b, access_key: sk-aaaaaaaa}", False),
+        ("{model: 'openai/*', access_key: sk-aaaaaaaa}", True),
+    )
+    for other, same in others:
+        index = ModelIndex.of(
+            document(f"""
+version: v0.4.0
+model_providers: [{own}, {other}]
+""")
+        )
+        models = [entry.model.replace("*", "b") for entry in index.entries]
+        assert index.same_account(*models) is same
+        assert not index.same_account(models[0], "groq/none")

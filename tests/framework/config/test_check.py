@@ -55,6 +55,19 @@ COST = "model_metrics_sources: [{type: cost, provider: models.dev}]\n"
             "routing: {session_cache: {type: redis, url: 'http://a'}}",
             "5:45 the url must start with redis:// or rediss://",
         ),
+        ("state_storage: {}", '5:16 state_storage needs "type"'),
+        (
+            "state_storage: {type: redis}",
+            '5:16 state_storage of type redis needs "connection_string"',
+        ),
+        (
+            "state_storage: {type: redis, connection_string: 'postgresql://a:b@c'}",
+            "5:49 the connection_string must start with redis:// or rediss://",
+        ),
+        (
+            "state_storage: {type: sqlite}",
+            '5:23 state_storage.type must be "memory" or "redis"',
+        ),
         (
             "routing: {routing_budget: {max_switch_spend_pct: 101}}",
             "5:50 routing.routing_budget.max_switch_spend_pct must be at most 100",
@@ -148,6 +161,9 @@ def test_an_unknown_version_is_refused() -> None:
         "routing: {session_cache: {type: memory}}",
         "routing: {session_cache: {type: redis, url: 'rediss://a:1'}}",
         "routing: {routing_budget: {max_switch_spend_pct: 0}}",
+        "state_storage: {type: memory}",
+        "state_storage: {type: redis, connection_string: 'rediss://a:1'}",
+        "state_storage:",
         "listeners: [{name: a, port: 1}, {name: b, port: 2}]",
         "listeners: [{name: a, port: 0}, {name: b, port: 0}]",
         (
@@ -188,6 +204,10 @@ def test_what_contradicts_nothing_is_accepted(text: str) -> None:
             "5:25 model_metrics_sources upstream",
         ),
         (
+            "state_storage: {type: memory}\nfilters: [alias, upstream]",
+            "5:1 state_storage conversation_state",
+        ),
+        (
             "overrides: {llm_routing_model: plano/Plano-Orchestrator}\nfilters: [alias, upstream]",
             "5:13 overrides.llm_routing_model classify",
         ),
@@ -202,6 +222,13 @@ def test_settings_nobody_reads_are_told(text: str, told: str) -> None:
             f"(the filter `{reader}` would read it)"
         )
     ]
+
+
+def test_a_connection_that_memory_does_not_use_is_told() -> None:
+    """Plano accepts it; so do we, with a warning that does not repeat it."""
+    text = PROVIDERS + "state_storage: {type: memory, connection_string: 'redis://:hush@h'}\n"
+    assert errors_of(text) == []
+    assert warnings_of(text) == ["5:31 state_storage of type memory connects to nothing"]
 
 
 def test_deadlines_of_further_listeners_are_told() -> None:

@@ -17,7 +17,10 @@ IGNORES = "(`--compat warn` ignores it)"
         ("prompt_targets: [{name: a}]", "5:1 prompt_targets are not supported"),
         ("prompt_guards: {input_guards: {}}", "5:1 prompt_guards are not supported; use a filter"),
         ("ratelimits: [{model: a}]", "5:1 ratelimits are not supported yet"),
-        ("state_storage: {type: memory}", "5:1 state_storage is not supported yet"),
+        (
+            "state_storage: {type: postgres, connection_string: 'postgresql://a:b@c/d'}",
+            "5:1 state_storage of type postgres is not supported; use redis",
+        ),
         ("prompt_caching: {enabled: true}", "5:1 prompt_caching is not supported yet"),
         ("system_prompt: be kind", "5:1 system_prompt is not supported; it belongs to"),
         ("mode: prompt", "5:1 mode is not supported; this gateway always serves models"),
