@@ -24,6 +24,7 @@ from plano_builtin_filters.upstream.translated import JSON, Translated
 from plano_filters import (
     Attempt,
     BadRequest,
+    Continued,
     Exchange,
     FactoryContext,
     ModelNotFound,
@@ -88,6 +89,8 @@ class Sender(TerminalFilter[UpstreamConfig]):
         if transport is None or self._prices is None:
             raise RuntimeError("the lifespan of this filter was not entered")
         exchange.request.edit(model=attempt.model.partition("/")[2])
+        if exchange.dialect == where.dialect == "responses":
+            self._resume(exchange, attempt.model)
         outgoing = _translation(exchange, where)
         clock = self.context.clock
         answer = await send(
@@ -129,6 +132,21 @@ class Sender(TerminalFilter[UpstreamConfig]):
         if len(self._targets) < MOST_TARGETS:
             self._targets[model, client] = found
         return found
+
+    def _resume(self, exchange: Exchange, model: str) -> None:
+        """Ask the provider that keeps a response by its id: it knows more than its items say.
+
+        A conversation that a filter has changed is sent as it is now.
+        """
+        kept, request = exchange.state.get(Continued), exchange.request
+        if kept is None or request.payload.get("input") is not kept.whole:
+            return
+        if not self._index.same_account(model, kept.model):
+            return
+        request.edit(previous_response_id=kept.response_id, input=kept.given)
+        if kept.given is None:
+            request.remove("input")
+        exchange.decide(f"{model} is asked to continue its own response")
 
     def _request(
         self, exchange: Exchange, where: Target, outgoing: Outgoing | None
