@@ -149,6 +149,13 @@ def start(loaded: Loaded, admin: str | None, options: Options, *, workers: int =
         if bound is not None and not is_loopback(bound):
             log.warning("the admin listener is not on loopback: %s", place)
         if workers > 1:
+            storage = loaded.document.state_storage
+            if storage is not None and storage.type == "memory":
+                log.warning(
+                    "state_storage is memory, and each of %d workers has its own: a response can be"
+                    " continued by chance only; use type redis",
+                    workers,
+                )
             supervise(loaded, sockets, bound, options, workers)
         else:
             serve(loaded, sockets, bound, options)

@@ -80,6 +80,21 @@ def test_a_filter_that_does_not_start_ends_with_1(tmp_path: Path, workers: str) 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("workers", "told"), [("1", False), ("2", True)])
+def test_workers_that_share_no_conversations_are_told(
+    tmp_path: Path, workers: str, told: bool
+) -> None:
+    """A turn reaches one worker, the next turn another, which does not know of it."""
+    (tmp_path / "broken_start.py").write_text(BROKEN)
+    path = tmp_path / "plano.yaml"
+    chain = 'filters: ["broken_start:Broken", alias, conversation_state, upstream]\n'
+    path.write_text(f"{TEXT}state_storage: {{type: memory}}\n{chain}")
+    arguments = ("run", str(path), "--admin", "off", "--workers", workers)
+    done = plano_filters(*arguments, env={"PYTHONPATH": str(tmp_path)})
+
+    assert ("each of 2 workers has its own" in done.stderr + done.stdout) is told
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
