@@ -74,24 +74,40 @@ def _messages(given: Any) -> str:
 
 
 def _answer_text(body: bytes) -> str:
+    """Return what an answer says, in whichever dialect; nothing of what cannot be read."""
     document = _decode(body)
-    for choice in document.get("choices") or []:
-        return str((choice.get("message") or {}).get("content") or "")
-    items = [item for item in document.get("output") or [] if isinstance(item, dict)]
-    blocks = [block for item in (document, *items) for block in item.get("content") or []]
-    return "".join(str(b.get("text", "")) for b in blocks if isinstance(b, dict))
+    for choice in _objects(document.get("choices")):
+        return _text(_object(choice.get("message")).get("content"))
+    said = [document, *_objects(document.get("output"))]
+    return "".join(_text(one.get("content")) for one in said)
 
 
 def _delta_text(data: bytes) -> str:
     if not data or data == DONE:
         return ""
     document = _decode(data)
-    for choice in document.get("choices") or []:
-        return str((choice.get("delta") or {}).get("content") or "")
+    for choice in _objects(document.get("choices")):
+        return _text(_object(choice.get("delta")).get("content"))
+    if document.get("type") == "response.function_call_arguments.delta":
+        return ""
     delta = document.get("delta")
-    if isinstance(delta, str):
-        return delta
-    return str(delta.get("text") or "") if isinstance(delta, dict) else ""
+    return _text(delta if isinstance(delta, str) else _object(delta).get("text"))
+
+
+def _text(content: object) -> str:
+    """Return the words of a text, or of a list of parts."""
+    if isinstance(content, str):
+        return content
+    texts = [part.get("text") for part in _objects(content)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _decode(data: bytes) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from plano_filters.config.document import Tracing
 from plano_filters.exchange import Outcome
@@ -102,3 +104,46 @@ def test_the_answers_of_every_dialect_are_recorded(answer: dict[str, object]) ->
     attributes = dict(exporter.get_finished_spans()[-1].attributes or {})
     (message,) = json.loads(str(attributes["gen_ai.output.messages"]))
     assert message["parts"] == [{"type": "text", "content": "Hello"}]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["choices", "message", "delta", "content", "output", "text", "type", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(document=JSON)
+@example(document={"choices": ["x"]})
+@example(document={"choices": [{"message": "x", "delta": ["x"]}]})
+@example(document={"output": [{"content": 1}], "content": 1})
+async def test_an_odd_answer_is_never_an_error(document: object) -> None:
+    """Whatever a provider sends reaches the client, recorded or not."""
+    whole = json.dumps(document).encode()
+    stream = b"data: " + whole + b"\n\n"
+
+    async def body() -> AsyncIterator[bytes]:
+        yield stream
+
+    provider, _ = tracing()
+    telemetry = Telemetry(
+        Tracing(capture_content=True), env={VARIABLE: "SPAN_ONLY"}, tracer=provider.get_tracer("t")
+    )
+    for given_body in (whole, body()):
+        response = Response(200, MutableHeaders(), given_body)
+        exchange = make_exchange({"messages": []})
+        exchange.span = telemetry.begin(exchange.request, exchange.operation)
+        telemetry.wrap(exchange, response)
+        if isinstance(response.body, bytes):
+            assert response.body == whole
+        else:
+            assert [chunk async for chunk in response.body] == [stream]
