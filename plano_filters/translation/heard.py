@@ -9,10 +9,11 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 
 
 def first_choice(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the only choice of a completion or of a chunk, an empty one if there is none."""
+    """Return the choice that the client gets, of a completion or of a chunk; empty if none."""
     choices = document.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
-        return choices[0]
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, Mapping) and not choice.get("index"):
+            return choice
     return _NOTHING
 
 

@@ -7,17 +7,15 @@ from typing import Any
 
 from plano_filters import jsonbody
 from plano_filters.errors import BadRequest
+from plano_filters.translation import heard
 from plano_filters.translation.base import Document, Stream
 from plano_filters.translation.messages_to_chat.names import Names
 from plano_filters.translation.messages_to_chat.outcome import (
     arguments_of,
     ending,
-    first_choice,
     message_id,
     new_call_id,
-    reasoning_of,
     stop_reason,
-    text_of,
     usage_of,
 )
 from plano_filters.translation.messages_to_chat.stream import ChatStream
@@ -40,18 +38,18 @@ class ChatAnswers:
 
     def whole(self, document: Mapping[str, Any]) -> Document:
         """Translate a whole answer. What cannot be read is left out."""
-        choice = first_choice(document) or {}
+        choice = heard.first_choice(document)
         found = choice.get("message")
         message = found if isinstance(found, Mapping) else {}
-        refusal = text_of(message.get("refusal"))
+        refusal = heard.said(message.get("refusal"))
         calls = self._calls(message.get("tool_calls"))
         content: list[Document] = []
-        thought = reasoning_of(message) if self._thoughts else ""
+        thought = heard.thought(message) if self._thoughts else ""
         if thought:
             content.append({"type": "thinking", "thinking": thought, "signature": ""})
         content += [
             {"type": "text", "text": text}
-            for text in (text_of(message.get("content")), refusal)
+            for text in (heard.said(message.get("content")), refusal)
             if text
         ]
         reason = stop_reason(choice.get("finish_reason"), called=bool(calls), refused=bool(refusal))

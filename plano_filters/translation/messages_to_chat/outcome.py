@@ -65,36 +65,6 @@ def new_call_id() -> str:
     return f"toolu_{uuid.uuid4().hex}"
 
 
-def first_choice(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the choice that the client gets: Anthropic knows one."""
-    choices = document.get("choices")
-    for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, Mapping) and not choice.get("index"):
-            return choice
-    return None
-
-
-def text_of(content: object) -> str:
-    """Return the text of a content: a string, or some providers' list of parts."""
-    if isinstance(content, str):
-        return content
-    texts = (
-        part.get("text")
-        for part in (content if isinstance(content, list) else ())
-        if isinstance(part, Mapping) and part.get("type") == "text"
-    )
-    return "".join(text for text in texts if isinstance(text, str))
-
-
-def reasoning_of(message: Mapping[str, Any]) -> str:
-    """Return what the model thought: DeepSeek's field, or the one of vLLM and OpenRouter."""
-    for name in ("reasoning_content", "reasoning"):
-        thought = message.get(name)
-        if isinstance(thought, str) and thought:
-            return thought
-    return ""
-
-
 def arguments_of(function: Mapping[str, Any]) -> str:
     """Return the arguments of a call, or a part of them, as JSON; some providers send an object."""
     found = function.get("arguments")

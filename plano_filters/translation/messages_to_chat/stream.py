@@ -11,16 +11,14 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from plano_filters.translation import heard
 from plano_filters.translation.base import Document
 from plano_filters.translation.messages_to_chat.calls import Calls
 from plano_filters.translation.messages_to_chat.names import Names
 from plano_filters.translation.messages_to_chat.outcome import (
     ending,
-    first_choice,
     message_id,
-    reasoning_of,
     stop_reason,
-    text_of,
     usage_of,
 )
 from plano_filters.translation.messages_to_chat.pieces import Call, Piece, Said
@@ -46,8 +44,8 @@ class ChatStream:
         """Take a chunk. What cannot be read is passed over."""
         if event.get("usage"):
             self._usage = event["usage"]
-        choice = first_choice(event)
-        if choice is None:
+        choice = heard.first_choice(event)
+        if not choice:
             return []
         out = [] if self._started else [self._start(event)]
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
@@ -82,11 +80,11 @@ class ChatStream:
         return {"type": "message_start", "message": message}
 
     def _delta(self, delta: Mapping[str, Any], out: list[Document]) -> None:
-        if self._thoughts and (thought := reasoning_of(delta)):
+        if self._thoughts and (thought := heard.thought(delta)):
             self._say("thinking", thought, out)
-        if text := text_of(delta.get("content")):
+        if text := heard.said(delta.get("content")):
             self._say("text", text, out)
-        if refusal := text_of(delta.get("refusal")):
+        if refusal := heard.said(delta.get("refusal")):
             self._refusal += refusal
             self._say("text", refusal, out)
         calls = delta.get("tool_calls")

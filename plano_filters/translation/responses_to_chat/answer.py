@@ -7,6 +7,7 @@ from typing import Any
 
 from plano_filters.translation.base import Document
 from plano_filters.translation.custom import whole_input
+from plano_filters.translation.heard import first_choice, said, thought
 from plano_filters.translation.responses_to_chat import output
 from plano_filters.translation.responses_to_chat.echo import (
     Asked,
@@ -16,7 +17,6 @@ from plano_filters.translation.responses_to_chat.echo import (
     status_of,
     usage_of,
 )
-from plano_filters.translation.responses_to_chat.heard import first_choice, said, thought
 from plano_filters.translation.responses_to_chat.stream import ChatStream
 from plano_filters.translation.responses_to_chat.tools import Origin
 

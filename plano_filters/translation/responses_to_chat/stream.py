@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plano_filters.translation.base import Document
+from plano_filters.translation.heard import first_choice, said, thought
 from plano_filters.translation.responses_to_chat import output
 from plano_filters.translation.responses_to_chat.echo import (
     Asked,
@@ -19,7 +20,6 @@ from plano_filters.translation.responses_to_chat.echo import (
     status_of,
     usage_of,
 )
-from plano_filters.translation.responses_to_chat.heard import first_choice, said, thought
 from plano_filters.translation.responses_to_chat.opened import (
     OpenCall,
     Opened,
