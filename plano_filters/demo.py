@@ -93,7 +93,7 @@ Type this in another terminal. Each request prints its way through the chain her
   hello = [{{"role": "user", "content": "Hello"}}]
   print(client.chat.completions.create(model="fast-model", messages=hello).choices[0].message)
 
-6. From Claude Code, or with the Anthropic SDK at the same address:
+7. From Claude Code, or with the Anthropic SDK at the same address:
 
   ANTHROPIC_BASE_URL={url} ANTHROPIC_AUTH_TOKEN=none ANTHROPIC_MODEL=mock/smart \\
     ANTHROPIC_SMALL_FAST_MODEL=mock/fast claude -p Hello
