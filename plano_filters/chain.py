@@ -190,6 +190,15 @@ class Chain:
                 result = await hook(*args)
             else:
                 result = await _within(entry, hook, *args)
+        except FilterFailed as error:
+            failure = error
+            if entry.on_error == "skip":
+                action = "skip"
+                log.warning('filter "%s" was skipped in %s: %s', entry.id, phase, error.detail)
+                return None
+            action = "error"
+            log.error("%s, in %s", error.detail, phase)  # noqa: TRY400 - it says what happened
+            raise
         except GatewayError as error:
             action, failure = "error" if error.source == "filter" else "reject", error
             raise

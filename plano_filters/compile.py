@@ -278,6 +278,7 @@ class _Compiler:
             meter=services.meter,
             shared=services.shared,
             nested=nested,
+            on_error=entry.on_error,
         )
         try:
             return kind(config, context)

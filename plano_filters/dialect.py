@@ -99,16 +99,16 @@ def error_document(error: GatewayError, dialect: Dialect, request_id: str) -> di
     if dialect == "messages":
         fallback = "invalid_request_error" if error.status < 500 else "api_error"
         kind = _ANTHROPIC_TYPES.get(error.status, fallback)
-        body = {"type": kind, "message": error.detail, "details": {"error_code": error.code}}
+        details = {"error_code": error.code, **error.details}
+        body = {"type": kind, "message": error.detail, "details": details}
         return {"type": "error", "error": body, "request_id": request_id}
-    return {
-        "error": {
-            "message": error.detail,
-            "type": error.type,
-            "param": error.param,
-            "code": error.code,
-        }
+    told = {
+        "message": error.detail,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
     }
+    return {"error": {**told, "details": error.details} if error.details else told}
 
 
 def error_event(error: GatewayError, dialect: Dialect, request_id: str) -> bytes:

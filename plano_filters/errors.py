@@ -3,7 +3,7 @@
     GatewayError                     an expected failure; stops the chain, becomes a response
     ├── BadRequest              400
     │   ├── InvalidJSON         400
-    │   └── Blocked             400  a filter refused the content
+    │   └── Blocked             400  a filter refused the content; or the status it says
     ├── Unauthorized            401
     ├── PermissionDenied        403
     ├── NotFound                404
@@ -56,6 +56,8 @@ class GatewayError(Exception):
         self.detail = detail
         self.param = param
         self.headers = dict(headers or {})
+        self.details: dict[str, object] = {}
+        """More about it for machines, shown to the caller; JSON values."""
 
 
 class BadRequest(GatewayError):
@@ -67,9 +69,22 @@ class InvalidJSON(BadRequest):
 
 
 class Blocked(BadRequest):
-    """A filter refused the content of a request or of a response."""
+    """A filter refused the content of a request or of a response.
+
+    Args:
+        detail: What the filter says to the caller.
+        status: 400 to 499.
+        details: More of what it says, for machines.
+    """
 
     code, source = "filter_blocked", "filter"
+
+    def __init__(
+        self, detail: str, *, status: int = 400, details: Mapping[str, object] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.details = dict(details or {})
 
 
 class Unauthorized(GatewayError):
@@ -122,7 +137,12 @@ class InternalError(GatewayError):
 
 
 class FilterFailed(GatewayError):
-    """A filter raised something unexpected, or ran out of its `timeout`."""
+    """A filter raised something unexpected, or ran out of its `timeout`.
+
+    A filter that knows why it failed, such as for want of a service, raises it itself: then there
+    is a sentence in the log instead of a traceback. `on_error: skip` passes over it, as over
+    anything unexpected; other `GatewayError`s are refusals, and always stop.
+    """
 
     code = "filter_failed"
     source: ClassVar[ErrorSource] = "filter"

@@ -16,7 +16,7 @@ import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import httpx
 from opentelemetry.trace import NoOpTracer, Tracer
@@ -74,6 +74,9 @@ class FactoryContext:
     """What the chains of a process use together; a reload does not start it anew."""
     nested: NestedChain = _no_nested_chain
     """Compiles a nested list of filters in front of a terminal of the caller's own."""
+    on_error: Literal["fail", "skip"] = "fail"
+    """What the filter's link says. The chain sees to it in the hooks; a filter that wraps a stream
+    sees to it there."""
 
 
 class Filter(Generic[ConfigT]):

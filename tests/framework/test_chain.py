@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plano_filters.chain import Chain, link
-from plano_filters.errors import Blocked, GatewayError
+from plano_filters.errors import Blocked, FilterFailed, GatewayError
 from plano_filters.exchange import Exchange, Outcome
 from plano_filters.filter import FactoryContext, Filter, FilterConfig, TerminalFilter
 from plano_filters.messages import MutableHeaders, Response
@@ -39,6 +39,8 @@ class Script:
             raise RuntimeError("nobody expected this")
         if what == "reject":
             raise Blocked("not this")
+        if what == "fail":
+            raise FilterFailed("its service is away")
 
 
 class Reporting(Filter[FilterConfig]):
@@ -141,6 +143,23 @@ async def test_a_filter_that_may_be_skipped_is() -> None:
     assert [(t.filter, t.phase, t.action) for t in exchange.timings][:3] == [
         ("a", "request", "skip"), ("end", "request", "respond"), ("a", "response", "skip"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("on_error", "status", "action"), [("skip", 200, "skip"), ("fail", 500, "error")]
+)
+async def test_a_filter_may_say_itself_that_it_failed(
+    on_error: Literal["skip", "fail"], status: int, action: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What on_error says happens; the log has its sentence, and no traceback."""
+    exchange = make_exchange()
+
+    response = await drive(chain_of([Script("a", [], request="fail")], on_error=on_error), exchange)
+
+    assert response.status == status
+    assert exchange.timings[0].action == action
+    assert "its service is away" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_an_expected_failure_stops_even_a_filter_that_may_be_skipped() -> None:
