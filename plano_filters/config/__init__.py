@@ -10,6 +10,7 @@ from plano_filters.config.document import (
 )
 from plano_filters.config.load import Loaded, discover, load, load_text, zero_config
 from plano_filters.config.problems import Position, Problem, Report
+from plano_filters.config.remote import RemoteFilter
 from plano_filters.config.shapes import filter_entries
 from plano_filters.config.types import Duration, Secret
 from plano_filters.config.unsupported import Compat
@@ -27,6 +28,7 @@ __all__ = [
     "Path",
     "Position",
     "Problem",
+    "RemoteFilter",
     "Report",
     "RoutingPreference",
     "Secret",

@@ -16,8 +16,8 @@ from plano_filters.config.check_models import (
     is_url,
 )
 from plano_filters.config.document import CostSource, Document, LatencySource
+from plano_filters.config.placing import check_definitions, check_named, check_used
 from plano_filters.config.problems import Problem, Report
-from plano_filters.config.unsupported import REMOTE, UNCALLED
 from plano_filters.config.words import Path
 
 Check = Callable[[Document, Report], None]
@@ -123,7 +123,6 @@ def _state(document: Document, report: Report) -> None:
 def _listeners(document: Document, report: Report) -> None:
     names: set[str] = set()
     ports: dict[int, list[tuple[str, str]]] = {}
-    known = [remote.id for remote in document.remote_filters]
     for index, listener in enumerate(document.listeners):
         here = ("listeners", index)
         if not listener.name:
@@ -136,34 +135,6 @@ def _listeners(document: Document, report: Report) -> None:
                 report.error((*here, "port"), f'"{other}" already listens on this port')
                 break
         ports.setdefault(listener.port, []).append((listener.address, listener.name))
-        for key in REMOTE:
-            if getattr(listener, key):
-                report.error(
-                    (*here, key),
-                    UNCALLED.format(key),
-                    hint="`--compat warn` ignores it",
-                    on_key=True,
-                )
-            for position, wanted in enumerate(getattr(listener, key)):
-                if wanted not in known:
-                    defined = ", ".join(sorted(known)) or "none"
-                    report.error(
-                        (*here, key, position),
-                        f'no remote filter "{wanted}" is defined in filters (defined: {defined})',
-                    )
-
-
-def _remote_filters(document: Document, report: Report) -> None:
-    seen: set[str] = set()
-    for index, remote in enumerate(document.remote_filters):
-        here = ("remote_filters", index)
-        if not remote.id:
-            report.error((*here, "id"), "a remote filter needs an id")
-        elif remote.id in seen:
-            report.error((*here, "id"), f'two filters have the id "{remote.id}"')
-        seen.add(remote.id)
-        if not is_url(remote.url):
-            report.error((*here, "url"), "url must be a URL with http:// or https:// and a host")
 
 
 def _tracing(document: Document, report: Report) -> None:
@@ -247,9 +218,11 @@ CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("model_metrics_sources", "model_providers"), _source_aliases),
     (("routing",), _routing),
     (("state_storage",), _state),
-    (("listeners", "filters", "remote_filters"), _listeners),
+    (("listeners",), _listeners),
+    (("listeners", "filters", "remote_filters"), check_named),
+    (("listeners", "filters", "remote_filters"), check_used),
     (("listeners",), _shared),
-    (("remote_filters",), _remote_filters),
+    (("remote_filters",), check_definitions),
     (("tracing",), _tracing),
     (("filters",), _unread),
 )

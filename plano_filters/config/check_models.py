@@ -35,6 +35,11 @@ def names_of(document: Document) -> dict[str, list[int]]:
     return found
 
 
+def is_header(name: str, value: str) -> bool:
+    """Say whether a header can have this name and this value."""
+    return _TOKEN.fullmatch(name) is not None and _CONTROL.search(value) is None
+
+
 def is_url(text: str) -> bool:
     """Say whether a text is an HTTP address with a host."""
     try:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from plano_filters.config.cases import Case
+from plano_filters.config.remote import RemoteFilter
 from plano_filters.config.storage import StateStorage
 from plano_filters.config.types import Duration, Model, Secret
 
@@ -25,10 +26,6 @@ class TLS(Model):
     """Path of the private key, PEM."""
 
 
-_UNCALLED: Any = Field(default=(), json_schema_extra={"maxItems": 0})
-"""Ids of remote filters; `check` refuses them, and so does the schema."""
-
-
 class Listener(Model):
     """An address the gateway serves."""
 
@@ -42,10 +39,10 @@ class Listener(Model):
     """Deadline of a whole exchange, streams included."""
     max_retries: int | None = Field(default=None, ge=0)
     """Tries of one model after the first; sets `upstream.attempts` where that is not set."""
-    input_filters: tuple[str, ...] = _UNCALLED
-    """Ids of remote filters for requests; not supported yet."""
-    output_filters: tuple[str, ...] = _UNCALLED
-    """Ids of remote filters for responses; not supported yet."""
+    input_filters: tuple[str, ...] = ()
+    """Ids of remote filters that see requests, in this order."""
+    output_filters: tuple[str, ...] = ()
+    """Ids of remote filters that see answers, in this order."""
     tls: TLS | None = None
 
 
@@ -216,16 +213,6 @@ class LatencySource(Model):
     """PromQL; one row for each model, named by the label `model_name`."""
     refresh_interval: int | None = Field(default=None, ge=1)
     """Seconds between two queries. Default: 60."""
-
-
-class RemoteFilter(Model):
-    """A filter that is a network service; Plano's meaning of `filters`."""
-
-    id: str
-    url: str
-    type: Literal["mcp", "http"] = "mcp"
-    transport: Literal["streamable-http"] = "streamable-http"
-    tool: str | None = None
 
 
 class FilterEntry(Model):

@@ -17,6 +17,7 @@ from plano_filters.config.check import check
 from plano_filters.config.document import Document, FilterEntry, Listener
 from plano_filters.config.env import expand, read_dotenv
 from plano_filters.config.migrate import CURRENT, OLD_VERSIONS, migrate
+from plano_filters.config.placing import place
 from plano_filters.config.problems import Problem, Report
 from plano_filters.config.shapes import middleware_entries, split_filters
 from plano_filters.config.source import Source, parse
@@ -97,7 +98,7 @@ def load_text(
         chain = tuple(FilterEntry(use=use) for use in names)
         document = document.model_copy(update={"filters": chain})
     check(document, report, wrong)
-    return Loaded(document, report, name, text)
+    return Loaded(place(document, source), report, name, text)
 
 
 def discover(path: str | FilePath | None) -> FilePath | None:

@@ -9,9 +9,6 @@ from plano_filters.config.problems import Report
 from plano_filters.config.words import Path
 
 Compat = Literal["strict", "warn"]
-REMOTE: Final = ("input_filters", "output_filters")
-"""Keys of a listener that name remote filters."""
-UNCALLED: Final = "{} is not supported yet; nothing calls them"
 Tell = Callable[[Path, str], None]
 
 UNSUPPORTED: Final = {
@@ -55,10 +52,7 @@ def drop_unsupported(tree: dict[str, Any], report: Report, compat: Compat) -> No
                 tell((section, key), f"{section}.{key} is not supported; {why}")
     listeners = tree.get("listeners")
     if isinstance(listeners, list):
-        listeners = [_listener(i, one, tell) for i, one in enumerate(listeners)]
-        if compat == "warn":
-            listeners = [_unguarded(i, one, tell) for i, one in enumerate(listeners)]
-        tree["listeners"] = listeners
+        tree["listeners"] = [_listener(i, one, tell) for i, one in enumerate(listeners)]
 
 
 def _storage(tree: dict[str, Any], tell: Tell) -> None:
@@ -66,16 +60,6 @@ def _storage(tree: dict[str, Any], tell: Tell) -> None:
     if isinstance(storage, dict) and storage.get("type") == "postgres":
         del tree["state_storage"]
         tell(("state_storage",), "state_storage of type postgres is not supported; use redis")
-
-
-def _unguarded(index: int, listener: Any, tell: Tell) -> Any:
-    """Return a listener without remote filters. Where they may not be ignored `check` refuses."""
-    if not isinstance(listener, dict):
-        return listener
-    for key in REMOTE:
-        if listener.get(key):
-            tell(("listeners", index, key), UNCALLED.format(key))
-    return {key: value for key, value in listener.items() if key not in REMOTE}
 
 
 def _off(key: str, value: Any) -> bool:
@@ -95,5 +79,14 @@ def _listener(index: int, listener: Any, tell: Tell) -> Any:
         return None
     for key in _LISTENER:
         if key in listener:
-            tell(("listeners", index, key), f"{key} is not supported; it belongs to agents")
+            also = ", and so do the filters of its entries" if _filtered(listener[key]) else ""
+            told = f"{key} is not supported; it belongs to agents{also}"
+            tell(("listeners", index, key), told)
     return {key: value for key, value in listener.items() if key not in _LISTENER}
+
+
+def _filtered(agents: Any) -> bool:
+    """Say whether an agent of a listener has filters of its own."""
+    keys = {"filter_chain", "input_filters"}
+    entries = agents if isinstance(agents, list) else ()
+    return any(isinstance(one, dict) and not keys.isdisjoint(one) for one in entries)

@@ -279,25 +279,6 @@ def test_a_preference_that_nothing_orders_is_told() -> None:
     assert warnings_of(text) == []
 
 
-def test_a_remote_filter_that_is_not_defined_is_told() -> None:
-    """Beside that nothing would call it."""
-    told = errors_of(PROVIDERS + "listeners: [{name: a, input_filters: [x]}]\n")
-    assert told[1:] == ['5:39 no remote filter "x" is defined in filters (defined: none)']
-
-
-@pytest.mark.parametrize("key", ["input_filters", "output_filters"])
-def test_remote_filters_that_nobody_calls_are_refused(key: str) -> None:
-    """A guard must not silently be missing; on demand it is told and left out."""
-    text = (
-        f"{PROVIDERS}filters: [{{id: g, url: 'http://g'}}]\nlisteners: [{{name: a, {key}: [g]}}]\n"
-    )
-    told = f"6:23 {key} is not supported yet; nothing calls them"
-
-    assert errors_of(text) == [f"{told} (`--compat warn` ignores it)"]
-    assert errors_of(text, compat="warn") == []
-    assert warnings_of(text, compat="warn") == [f"{told}: ignored"]
-
-
 def test_problems_are_told_in_the_order_of_the_file() -> None:
     """All kinds of checks together, sorted by position."""
     text = (

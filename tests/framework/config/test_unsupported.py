@@ -41,6 +41,10 @@ IGNORES = "(`--compat warn` ignores it)"
             "5:13 a listener of type prompt is not supported",
         ),
         (
+            "listeners: [{name: a, agents: [{id: b, input_filters: [c]}]}]",
+            "5:23 agents is not supported; it belongs to agents, and so do the filters of its",
+        ),
+        (
             "listeners: [{name: a, router: plano_orchestrator_v1}]",
             "5:23 router is not supported; it belongs to agents",
         ),
