@@ -27,6 +27,8 @@ EXAMPLE_ENV: Final = {
 }
 PATIENT: Final = {"classify": {"deadline": "30s"}}
 """Options beside the example's: on a busy machine, a late answer is not what is looked for."""
+HOLDS: Final = {"remote": ["streams_without_buffering"]}
+"""Checks that do not hold, on purpose: a service sees the whole of a sentence before anybody."""
 SAID: Final = (
     "Write a program that sorts ☕ by price",
     "A poem about the sea, please",
@@ -68,6 +70,7 @@ def test_the_filter_conforms(name: str) -> None:
         document=document,
         exchanges=exchanges,
         facts=[Candidates(models, "", explicit=False)],
+        skip=HOLDS.get(name, ()),
     )
 
     assert done.failures == {}
