@@ -15,6 +15,7 @@ from plano_filters.cases.results import Result
 from plano_filters.clock import SystemClock
 from plano_filters.config import Document, Loaded
 from plano_filters.config.cases import Case, Send
+from plano_filters.config.placing import LINK as REMOTE
 from plano_filters.dialect import operation_for
 from plano_filters.facts import Candidates, Route, Served
 from plano_filters.testing import Answered, RunningChain, chain
@@ -132,10 +133,14 @@ def _check(loaded: Loaded) -> None:
 
 
 def _offline(document: Document) -> Document:
-    """Return a document that keeps its sessions in memory."""
+    """Return a document that keeps its sessions in memory, and asks no remote filter."""
     memory = document.routing.session_cache.model_copy(update={"type": "memory", "url": None})
     routing = document.routing.model_copy(update={"session_cache": memory})
-    return document.model_copy(update={"routing": routing})
+    filters = tuple(
+        entry.model_copy(update={"enabled": entry.enabled and entry.use != REMOTE})
+        for entry in document.filters
+    )
+    return document.model_copy(update={"routing": routing, "filters": filters})
 
 
 def _requested(answered: Answered) -> str:

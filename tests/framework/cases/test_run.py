@@ -46,6 +46,14 @@ async def failures(*cases: dict[str, Any], document: str = DOCUMENT) -> list[str
     return [text for result in await outcome(*cases, document=document) for text in result.failures]
 
 
+async def test_remote_filters_let_everything_pass() -> None:
+    """They are services, and there is no network."""
+    defined = "  - {id: guard, url: http://127.0.0.1:1}\n  - remote: {filter: guard}\n  - upstream"
+    document = DOCUMENT.replace("  - upstream", defined)
+
+    assert await failures({"send": "Hello", "expect": {"status": 200}}, document=document) == []
+
+
 @pytest.mark.parametrize(
     "case",
     [
