@@ -113,8 +113,9 @@ def check_definitions(document: Document, report: Report) -> None:
         for name, value in remote.headers.items():
             if not is_header(name, value.reveal()):
                 report.error((*here, "headers", name), f'no header can carry "{name}"', on_key=True)
-        if remote.type == "http" and "tool" in remote.model_fields_set:
-            report.warning((*here, "tool"), "a filter of type http has no tool", on_key=True)
+        for key in ("tool", "transport"):
+            if remote.type == "http" and key in remote.model_fields_set:
+                report.warning((*here, key), f"a filter of type http has no {key}", on_key=True)
 
 
 def _check_url(here: Path, url: str, report: Report) -> None:
@@ -157,28 +158,30 @@ def check_named(document: Document, report: Report) -> None:
 
 def check_used(document: Document, report: Report) -> None:
     """Warn of definitions that no listener and no link names."""
-    used = {
-        name
-        for listener in document.listeners
-        for name in (*listener.input_filters, *listener.output_filters)
-    }
-    used.update(_linked(document.filters))
+    used = {name for listener in document.listeners for name in listener.input_filters}
+    answers = {name for listener in document.listeners for name in listener.output_filters}
+    for name, phases in _linked(document.filters):
+        used.add(name)
+        answers |= {name} if "response" in phases else set()
     for index, remote in enumerate(document.remote_filters):
-        if remote.id and remote.id not in used:
+        if remote.id and remote.id not in used | answers:
             report.warning(
                 ("remote_filters", index),
                 f'nothing calls the remote filter "{remote.id}"',
                 hint="name it in input_filters or output_filters of a listener, or in a `remote`",
             )
+        elif remote.id not in answers and "unit" in remote.model_fields_set:
+            message = "unit is about answers, and this filter sees requests only"
+            report.warning(("remote_filters", index, "unit"), message, on_key=True)
 
 
-def _linked(entries: Iterable[Any]) -> Iterator[str]:
-    """Yield the filters that links name, in nested lists too."""
+def _linked(entries: Iterable[Any]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the filters that links name and what they see, in nested lists too."""
     for entry in entries:
         made = entry.model_dump() if isinstance(entry, FilterEntry) else normalise(entry)[0] or {}
         config = made.get("config")
         if isinstance(config, dict):
             if made.get("use") == LINK:
-                yield str(config.get("filter"))
+                yield str(config.get("filter")), _phases(config)
             nested = config.get("filters")
             yield from _linked(nested if isinstance(nested, list | tuple) else ())

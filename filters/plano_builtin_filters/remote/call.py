@@ -19,6 +19,8 @@ LARGE_BODY: Final = 1024 * 1024
 PIECE: Final = 256 * 1024
 CLOSE_SECONDS: Final = 1.0
 """For closing a connection that nobody reads to its end; then it is dropped."""
+LINGER_SECONDS: Final = 0.02
+"""For the end of an answer to arrive behind what was wanted of it."""
 _STALE: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError)
 """What a kept connection does that the service has closed meanwhile."""
 
@@ -96,6 +98,19 @@ async def read(response: httpx.Response, limit: int) -> bytes:
         if len(body) > limit:
             raise ServiceFailed("reply", f"its answer is larger than {limit} bytes")
     return bytes(body)
+
+
+def largest(asked: int, limit: int) -> int:
+    """Return how many bytes an answer may have: it may always be twice what it is about."""
+    return max(limit, 2 * asked)
+
+
+async def linger(rest: AsyncIterator[bytes]) -> None:
+    """Read the end of an answer if it comes at once, so that the connection can be used again."""
+    with contextlib.suppress(TimeoutError, httpx.HTTPError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            async for _ in rest:
+                pass
 
 
 def chunks(response: httpx.Response) -> httpx.AsyncByteStream:

@@ -21,7 +21,7 @@ class HttpService:
         url: Of the service; the request's path follows it.
         transport: Returns the HTTP transport; called when the lifespan begins.
         timeout: Seconds for a whole call.
-        limit: Bytes of an answer.
+        limit: Bytes of an answer, as far as the question is not longer itself.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class HttpService:
             call.post(self._transport, url, headers, question.body) as response,
         ):
             status = response.status_code
-            body = await call.read(response, self._limit)
+            body = await call.read(response, call.largest(len(question.body), self._limit))
         if 200 <= status < 300:
             return Passed(body)
         if 400 <= status < 500:

@@ -18,6 +18,8 @@ from plano_builtin_filters.remote.service import Passed, Question, Refused, Serv
 from plano_filters.filter import TransportFactory
 
 ENDPOINT: Final = "/mcp"
+COPIES: Final = 4
+"""Servers send a result as text and as structure, and what is quoted in JSON grows."""
 LONGEST_ID: Final = 1024
 """Characters of a session's id."""
 GOODBYE_SECONDS: Final = 1.0
@@ -52,7 +54,7 @@ class McpService:
         tool: Name of the tool.
         transport: Returns the HTTP transport; called when the lifespan begins.
         timeout: Seconds for a whole call, the beginning of a session included.
-        limit: Bytes of an answer.
+        limit: Bytes of a body, as far as it is not longer itself.
         headers: Sent when nothing is asked: at the end of the session.
     """
 
@@ -117,7 +119,7 @@ class McpService:
         opening = mcp_messages.initialize(number)
         async with self._post(question.headers, opening) as response:
             _check(response)
-            answer = await self._answer(response, number)
+            answer = await self._answer(response, number, 0)
             given = response.headers.get("mcp-session-id")
         if given is not None and not (given.isascii() and 0 < len(given) <= LONGEST_ID):
             raise ServiceFailed("reply", "the id of its session cannot be sent back")
@@ -135,15 +137,25 @@ class McpService:
             if response.status_code == 404 and session.id is not None:
                 raise _SessionGone
             _check(response)
-            return await self._answer(response, number)
+            return await self._answer(response, number, len(question.body))
 
-    async def _answer(self, response: httpx.Response, number: int) -> dict[str, Any]:
+    async def _answer(self, response: httpx.Response, number: int, asked: int) -> dict[str, Any]:
+        """Return the answer to a request, read until it is there.
+
+        Args:
+            response: The answer's head.
+            number: Of the request.
+            asked: Bytes of the body it is about.
+        """
         media_type = response.headers.get("content-type", "")
-        reader = mcp_messages.Reader(number, media_type, self._limit)
-        async for chunk in call.chunks(response):
+        limit = COPIES * call.largest(asked, self._limit)
+        reader = mcp_messages.Reader(number, media_type, limit)
+        body = aiter(call.chunks(response))
+        async for chunk in body:
             found = reader.feed(chunk)
             if found is not None:
-                return found  # the stream may stay open for other messages
+                await call.linger(body)  # the stream may stay open for other messages
+                return found
         return reader.end()
 
     def _post(

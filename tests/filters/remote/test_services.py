@@ -300,6 +300,45 @@ async def test_a_session_that_cannot_be_named_is_a_failure(server: FakeProvider)
             await service.ask(QUESTION)
 
 
+async def test_connections_are_kept(server: FakeProvider) -> None:
+    """Also where an answer comes in a stream that ends behind it."""
+    peers = set()
+    plain = mcp()
+
+    async def streamed(reply: Reply) -> None:
+        peers.add(reply.writer.get_extra_info("peername"))
+        asked = reply.request.json
+        if asked["method"] != "tools/call":
+            await plain(reply)
+            return
+        result = {"content": [{"type": "text", "text": "{}"}]}
+        answer = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+        await reply.stream_head()
+        await reply.events([f"event: message\ndata: {answer}\n\n".encode()])
+        await reply.send(b"0\r\n\r\n")
+
+    server.default = streamed
+    async with started(server.url, "mcp") as service:
+        for _ in range(3):
+            await service.ask(QUESTION)
+        server.default = plain
+
+    assert len(peers) == 1
+
+
+async def test_an_answer_may_be_longer_than_the_limit_if_the_question_is(
+    server: FakeProvider,
+) -> None:
+    """A long answer of a model that is let pass comes back as long as it is."""
+    body = b'{"a": "%b"}' % (b"x" * 20_000)
+    server.script(whole(200, body), mcp(), mcp(), mcp(), mcp())
+    question = Question(PATH, body, "application/json", ())
+    async with started(server.url, limit=100) as service:
+        assert await service.ask(question) == Passed(body)
+    async with started(server.url, "mcp", limit=1000) as service:
+        assert await service.ask(question) == Passed(body.replace(b": ", b":"))
+
+
 async def test_an_answer_in_a_stream_that_stays_open_is_enough(server: FakeProvider) -> None:
     """Servers may keep the stream for other messages; nobody waits for its end."""
 

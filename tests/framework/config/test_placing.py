@@ -185,6 +185,18 @@ def test_a_tool_of_a_filter_without_tools_is_told() -> None:
     assert warnings_of(text) == ["8:40 a filter of type http has no tool"]
 
 
+def test_a_unit_that_nobody_reads_is_told() -> None:
+    """It says how answers are shown; requests are shown whole."""
+    text = document(
+        "input_filters: [guard, redact, c]", "  - {id: c, url: http://c, unit: event}\n"
+    )
+    linked = "  - alias\n  - remote: {filter: c, phases: [response]}\n  - upstream\n"
+    more = "  - {id: c, url: http://c, unit: event}\n" + linked
+
+    assert warnings_of(text) == ["8:28 unit is about answers, and this filter sees requests only"]
+    assert warnings_of(document("input_filters: [guard, redact]", more)) == []
+
+
 def test_mistakes_in_a_chain_are_where_they_were() -> None:
     """The links that are added do not move the places of the others."""
     text = document("input_filters: [guard, redact]", "  - alias\n  - upstream: {attemtps: 1}\n")
