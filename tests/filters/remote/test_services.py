@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -324,6 +325,34 @@ async def test_connections_are_kept(server: FakeProvider) -> None:
         server.default = plain
 
     assert len(peers) == 1
+
+
+async def test_an_answer_in_a_stream_is_read_to_its_end() -> None:
+    """Else its connection could not be used again; the end comes a turn of the loop later."""
+    ended: list[str] = []
+
+    class Stream(httpx.AsyncByteStream):
+        def __init__(self, data: bytes, method: str) -> None:
+            self._data, self._method = data, method
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield self._data
+            await asyncio.sleep(0)
+            ended.append(self._method)
+
+    class Server(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            asked = json.loads(request.content or b"{}")
+            result = {"protocolVersion": "2025-06-18", "content": [{"type": "text", "text": "{}"}]}
+            answer = json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": result})
+            stream = Stream(f"data: {answer}\n\n".encode(), asked.get("method", ""))
+            return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
+
+    service = McpService("http://a", "guard", Server, timeout=10, limit=1000)
+    async with service.lifespan():
+        await service.ask(QUESTION)
+
+    assert ended == ["initialize", "tools/call"]
 
 
 async def test_an_answer_may_be_longer_than_the_limit_if_the_question_is(
