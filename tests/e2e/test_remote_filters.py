@@ -21,7 +21,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from tests.support.answers import chat_document, chat_events
+from tests.support.answers import chat_document, chat_events, response_events
 from tests.support.gateway import RunningGateway, run_gateway
 from tests.support.mcp_filters import serve_mcp
 from tests.support.provider import FakeProvider, Reply
@@ -210,10 +210,12 @@ async def test_a_filter_cannot_change_the_model(stand: Stand) -> None:
 
 async def streaming_secret(reply: Reply) -> None:
     """Answer with a secret that is torn over events, and the events over chunks."""
+    model, responses = reply.request.json["model"], reply.request.target.endswith("/responses")
     text = "The code is SE CRET -4 2 and no other. Keep it."
-    events = chat_events(reply.request.json["model"], text)
-    stream = b"".join(events).replace(b'"SE "', b'"SE"').replace(b'"CRET "', b'"CRET"')
-    stream = stream.replace(b'"-4 "', b'"-4"')
+    stream = b"".join(response_events(model) if responses else chat_events(model, text))
+    stream = stream.replace(b'"Hello "', b'"The SECRET"').replace(b'"there"', b'"-42"')
+    for piece in (b"SE", b"CRET", b"-4"):
+        stream = stream.replace(b'"%b "' % piece, b'"%b"' % piece)
     await reply.stream_head()
     for start in range(0, len(stream), 13):
         await reply.chunk(stream[start : start + 13])
@@ -233,6 +235,27 @@ async def test_a_secret_that_is_torn_is_taken_out_of_a_stream(stand: Stand) -> N
     assert said.startswith("The code is [REDACTED] and no other. Keep it.")
     assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
     assert {one.headers["content-type"] for one in stand.redactor.requests} == {"text/event-stream"}
+
+
+async def test_the_other_dialects_are_put_together_too(stand: Stand) -> None:
+    """Their SDKs read the events that the gateway made of several, to the end."""
+    stand.provider.script(streaming_secret, streaming_secret)
+    client = anthropic.AsyncAnthropic(base_url=stand.gateway.url, api_key=CLIENT_KEY, max_retries=0)
+    async with (
+        client,
+        client.messages.stream(model="gpt-4o", max_tokens=99, messages=saying("hi")) as stream,
+    ):
+        message = await stream.get_final_message()
+    answer = await stand.sdk.responses.create(model="gpt-4o", input="hi", stream=True)
+    events = [event async for event in answer]
+
+    assert message.stop_reason == "end_turn"
+    assert "[REDACTED] and no other" in "".join(getattr(b, "text", "") for b in message.content)
+    assert events[-1].type == "response.completed"
+    deltas = [one.delta for one in events if one.type == "response.output_text.delta"]
+    assert "".join(deltas) == "The [REDACTED]"
+    paths = {one.target for one in stand.redactor.requests}
+    assert paths == {"/redact/v1/messages", "/redact/v1/responses"}
 
 
 async def test_a_secret_is_taken_out_of_a_whole_answer(stand: Stand) -> None:
@@ -349,7 +372,7 @@ async def test_what_was_taken_out_comes_back() -> None:
         async def echoing(reply: Reply) -> None:
             said = reply.request.json["messages"][0]["content"]
             events = chat_events("gpt-4o", said)
-            torn = [part for event in events for part in (event[:40], event[40:])]
+            torn = [part for event in events for part in (event[:9], event[9:])]
             await reply.stream_head()
             await reply.events(torn)
             await reply.send(b"0\r\n\r\n")

@@ -31,6 +31,8 @@ def main(port: int, *, stateless: bool, json: bool) -> None:
     @server.tool  # type: ignore[untyped-decorator]  # FastMCP is not imported where types are checked
     async def rewrite(body: dict[str, Any], path: str) -> dict[str, Any]:
         """Rewrite the last question."""
+        if "messages" not in body:
+            return body
         last = body["messages"][-1]
         told = {**last, "content": last["content"] + " (rewritten)"}
         return {**body, "messages": [*body["messages"][:-1], told]}
