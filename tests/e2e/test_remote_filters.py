@@ -205,7 +205,7 @@ async def test_a_filter_cannot_change_the_model(stand: Stand) -> None:
 
     assert done.model == "gpt-4o"
     assert (await stand.provider.request()).json["model"] == "gpt-4o"
-    await stand.gateway.line_with("input_guard: let the request pass; model stays as it was")
+    await stand.gateway.line_with("input_guard: let the request pass; not its to change: model")
 
 
 async def streaming_secret(reply: Reply) -> None:

@@ -13,6 +13,10 @@ from plano_filters.sse import Splitter
 
 NOT_ITS_OWN: Final = ("model", "stream", "routing_preferences")
 """Fields that a service cannot change: they were read, or promised, before it was asked."""
+MOST_NAMES: Final = 8
+"""Fields that a decision names; a client may send as many as it likes."""
+LONGEST_NAME: Final = 40
+"""Characters of such a name."""
 LONGEST_TEXT: Final = 1000
 """Characters of a refusal to show as its message."""
 LONGEST_BODY: Final = 4096
@@ -35,11 +39,22 @@ class Change:
     @property
     def text(self) -> str:
         """The change in words."""
-        done = [*self.fields, *(f"{name} (removed)" for name in self.removed)]
-        told = f"changed {', '.join(done)}" if done else "let the request pass"
+        done = [_short(name) for name in self.fields]
+        done += [f"{_short(name)} (removed)" for name in self.removed]
+        more = f" and {len(done) - MOST_NAMES} more" if len(done) > MOST_NAMES else ""
+        told = f"changed {', '.join(done[:MOST_NAMES])}{more}" if done else "let the request pass"
         if self.refused:
-            told += f"; {', '.join(self.refused)} stays as it was"
+            told += f"; not its to change: {', '.join(self.refused)}"
         return told
+
+    @property
+    def names(self) -> list[str]:
+        """The fields that change, as many as a decision names."""
+        return [_short(name) for name in (*self.fields, *self.removed)][:MOST_NAMES]
+
+
+def _short(name: str) -> str:
+    return name[:LONGEST_NAME]
 
 
 def change(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change:

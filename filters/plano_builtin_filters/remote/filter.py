@@ -92,7 +92,7 @@ class Remote(Filter[RemoteConfig]):
         change = core.change(request.payload, after)
         request.edit(**change.fields)
         request.remove(*change.removed)
-        exchange.decide(change.text, changed=[*change.fields, *change.removed])
+        exchange.decide(change.text, changed=change.names)
 
     async def on_response(self, exchange: Exchange, response: Response) -> None:
         ours = response.error is not None or exchange.operation.deciding

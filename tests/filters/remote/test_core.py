@@ -30,13 +30,13 @@ BEFORE = {"model": "a", "messages": [1], "temperature": 1, "stream": True, "user
             {**BEFORE, "model": "b", "routing_preferences": []},
             {},
             (),
-            "let the request pass; model, routing_preferences stays as it was",
+            "let the request pass; not its to change: model, routing_preferences",
         ),
         (
             {"messages": [2], "temperature": True, "user": "u"},
             {"messages": [2], "temperature": True},
             (),
-            "changed messages, temperature; model, stream stays as it was",
+            "changed messages, temperature; not its to change: model, stream",
         ),
     ],
 )
@@ -47,6 +47,15 @@ def test_a_change_is_what_differs(
     made = core.change(BEFORE, after)
 
     assert (made.fields, made.removed, made.text) == (fields, removed, text)
+
+
+def test_a_decision_names_a_few_fields() -> None:
+    """A client may send thousands, with names of any length."""
+    made = core.change({f"{number}{'x' * 100}": 1 for number in range(20)}, {"n": 1})
+
+    assert len(made.text) < 500
+    assert made.text.endswith(" and 13 more")
+    assert [len(name) for name in made.names] == [1, *[core.LONGEST_NAME] * 7]
 
 
 JSON = st.recursive(

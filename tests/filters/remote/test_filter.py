@@ -143,7 +143,7 @@ async def test_a_service_cannot_change_the_model() -> None:
     await stand.run(exchange)
 
     assert dict(exchange.request.payload) == ASKED
-    told = "let the request pass; model, stream stays as it was"
+    told = "let the request pass; not its to change: model, stream"
     assert decisions(exchange) == [("guard-link", told)]
 
 
