@@ -73,6 +73,13 @@ def test_where_the_filters_of_a_listener_stand(listener: str, filters: str, expe
     assert " ".join(chain(document(listener, filters))) == expected
 
 
+def test_conversations_are_continued_behind_the_filters() -> None:
+    """As in Plano: they see what the client sent."""
+    text = document("input_filters: [guard, redact]") + "state_storage: {type: memory}\n"
+
+    assert " ".join(chain(text)).startswith("alias guard redact conversation_state affinity ")
+
+
 def test_a_link_has_what_its_definition_says() -> None:
     """Which side it is on, and what a failure does; a link of one's own may say otherwise."""
     given = links(document("input_filters: [guard], output_filters: [redact]"))
