@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from plano_filters.dialect import error_event, keep_alive, operation_for
-from plano_filters.errors import UpstreamFailed
+from plano_filters.dialect import error_document, error_event, keep_alive, operation_for
+from plano_filters.errors import BadRequest, Blocked, UpstreamFailed
 from plano_filters.sse import Splitter
 
 
@@ -82,3 +82,27 @@ def test_a_keep_alive_is_a_comment(dialect: str) -> None:
 def test_an_anthropic_keep_alive_is_a_ping() -> None:
     """Anthropic's stream has an event for it."""
     assert keep_alive("messages") == b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
+def test_what_a_filter_says_stands_beside_the_error() -> None:
+    """In the place that each dialect has for more; without more, nothing is added."""
+    blocked = Blocked("not this", status=403, details={"filter": "guard"})
+
+    chat, messages = (
+        error_document(blocked, "chat", "id"),
+        error_document(blocked, "messages", "id"),
+    )
+
+    assert chat["error"] == {
+        "message": "not this",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "filter_blocked",
+        "details": {"filter": "guard"},
+    }
+    assert messages["error"] == {
+        "type": "permission_error",
+        "message": "not this",
+        "details": {"error_code": "filter_blocked", "filter": "guard"},
+    }
+    assert "details" not in str(error_document(BadRequest("no"), "chat", "id"))

@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+NO_ANSWERS = frozenset({"models", "count_tokens"})
+"""Endpoints at which no model says anything."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -95,8 +97,10 @@ class Remote(Filter[RemoteConfig]):
         exchange.decide(change.text, changed=change.names)
 
     async def on_response(self, exchange: Exchange, response: Response) -> None:
-        ours = response.error is not None or exchange.operation.deciding
-        if "response" not in self.config.phases or ours or response.status >= 300:
+        operation = exchange.operation
+        of_a_model = not operation.deciding and operation.endpoint not in NO_ANSWERS
+        answers = of_a_model and response.error is None and response.status < 300
+        if "response" not in self.config.phases or not answers:
             return
         if response.headers.get("content-encoding", "identity") != "identity":
             raise self._failed("the answer is compressed, and cannot be shown")
@@ -176,8 +180,8 @@ class Remote(Filter[RemoteConfig]):
         """
         headers = tuple(self._outgoing(exchange, phase))
         path = exchange.request.path
-        if exchange.operation.deciding:
-            path = path.removeprefix(DECIDING_PREFIX)  # the body is that of the API
+        if exchange.operation.endpoint != "other":  # as the API has it, however the client wrote it
+            path = exchange.operation.route.removeprefix(DECIDING_PREFIX)
         began, outcome = time.perf_counter(), "cancelled"
         try:
             answer = await self._service.ask(Question(path, body, media_type, headers))

@@ -360,13 +360,16 @@ async def test_a_filter_for_requests_does_not_see_answers_and_the_other_way_roun
     assert [call.content for call in answers.calls] == [ANSWER]
 
 
-async def test_a_decision_is_asked_about_as_the_request_it_stands_for() -> None:
-    """The service sees the path of the API; the reply is the gateway's own, and shown to nobody."""
+async def test_what_no_model_said_is_shown_to_nobody() -> None:
+    """Decisions, counts and lists; requests for them are shown, with the path of the API."""
     stand = Stand(answering(), phases="[request, response]")
 
     await stand.run(make_exchange(ASKED, path="/routing/v1/chat/completions"), plain())
+    await stand.run(make_exchange(ASKED, path="/v1/v1/messages/count_tokens"), plain())
+    await stand.run(make_exchange(path="/v1/models/a", method="GET"), plain())
 
-    assert [call.url.path for call in stand.calls] == ["/x/v1/chat/completions"]
+    asked = ["/x/v1/chat/completions", "/x/v1/messages/count_tokens"]
+    assert [call.url.path for call in stand.calls] == asked
 
 
 async def test_an_explanation_tells_no_service() -> None:
