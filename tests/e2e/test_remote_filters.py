@@ -313,6 +313,33 @@ async def test_a_client_who_leaves_ends_the_call(stand: Stand) -> None:
     assert stand.provider.requests == []
 
 
+async def test_a_client_who_leaves_a_stream_ends_the_call_and_the_answer(stand: Stand) -> None:
+    """While a service looks at a part: its connection and the provider's are closed."""
+
+    async def endless(reply: Reply) -> None:
+        first, *_ = chat_events("gpt-4o")
+        await reply.stream_head()
+        await reply.chunk(first)
+        await stand.redactor.request()  # else both may come as one part
+        await reply.chunk(first.replace(b'"content": ""', b'"content": "One. "'))
+        await asyncio.Event().wait()
+
+    async def thinking(reply: Reply) -> None:
+        await asyncio.Event().wait()
+
+    stand.provider.script(endless)
+    stand.redactor.script(redactor, thinking)
+    stream = await stand.sdk.chat.completions.create(
+        model="gpt-4o", messages=saying("hi"), stream=True
+    )
+    asked, answering = await stand.redactor.request(2), await stand.provider.request()
+    await stream.close()
+
+    async with asyncio.timeout(10):
+        await asked.disconnected.wait()
+        await answering.disconnected.wait()
+
+
 async def test_calls_are_counted(stand: Stand) -> None:
     """By filter, side and outcome; the secret of the definition is in no dump."""
     await stand.sdk.chat.completions.create(model="gpt-4o", messages=saying("hi"))
