@@ -12,7 +12,7 @@ from plano_filters.config.load import Loaded, discover, load, load_text, zero_co
 from plano_filters.config.problems import Position, Problem, Report
 from plano_filters.config.remote import RemoteFilter
 from plano_filters.config.shapes import filter_entries
-from plano_filters.config.types import Duration, Secret
+from plano_filters.config.types import Duration, Secret, set_apart
 from plano_filters.config.unsupported import Compat
 from plano_filters.config.words import Path
 
@@ -36,5 +36,6 @@ __all__ = [
     "filter_entries",
     "load",
     "load_text",
+    "set_apart",
     "zero_config",
 ]

@@ -18,6 +18,7 @@ from plano_filters.config.check_models import (
 from plano_filters.config.document import CostSource, Document, LatencySource
 from plano_filters.config.placing import check_definitions, check_named, check_used
 from plano_filters.config.problems import Problem, Report
+from plano_filters.config.types import set_apart
 from plano_filters.config.words import Path
 
 Check = Callable[[Document, Report], None]
@@ -74,7 +75,7 @@ def _sources(document: Document, report: Report) -> None:
                 report.error(here, 'a file source needs "url", the path of the file')
         elif source.url is not None and not is_url(source.url):
             report.error((*here, "url"), "url must be a URL with http:// or https:// and a host")
-        for key in sorted(source.model_fields_set & _UNREAD.get(source.provider, frozenset())):
+        for key in sorted(set_apart(source) & _UNREAD.get(source.provider, frozenset())):
             report.error((*here, key), f"a {source.provider} source has no {key}", on_key=True)
 
 
@@ -187,7 +188,7 @@ def _readers(document: Document) -> Iterator[tuple[Path, str]]:
         if one.selection_policy is not None and one.selection_policy.prefer != "none":
             yield ("routing_preferences", index, "selection_policy", "prefer"), "rerank"
     for section, keys in _READERS.items():
-        for key in sorted(getattr(document, section).model_fields_set & keys.keys()):
+        for key in sorted(set_apart(getattr(document, section)) & keys.keys()):
             yield (section, key), keys[key]
 
 

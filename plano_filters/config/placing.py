@@ -15,6 +15,7 @@ from plano_filters.config.document import Document, FilterEntry, Listener
 from plano_filters.config.problems import Report
 from plano_filters.config.shapes import normalise
 from plano_filters.config.source import Source
+from plano_filters.config.types import set_apart
 from plano_filters.config.words import Path, meant
 
 LINK: Final = "remote"
@@ -114,7 +115,7 @@ def check_definitions(document: Document, report: Report) -> None:
             if not is_header(name, value.reveal()):
                 report.error((*here, "headers", name), f'no header can carry "{name}"', on_key=True)
         for key in ("tool", "transport"):
-            if remote.type == "http" and key in remote.model_fields_set:
+            if remote.type == "http" and key in set_apart(remote):
                 report.warning((*here, key), f"a filter of type http has no {key}", on_key=True)
 
 
@@ -170,7 +171,7 @@ def check_used(document: Document, report: Report) -> None:
                 f'nothing calls the remote filter "{remote.id}"',
                 hint="name it in input_filters or output_filters of a listener, or in a `remote`",
             )
-        elif remote.id not in answers and "unit" in remote.model_fields_set:
+        elif remote.id not in answers and "unit" in set_apart(remote):
             message = "unit is about answers, and this filter sees requests only"
             report.warning(("remote_filters", index, "unit"), message, on_key=True)
 

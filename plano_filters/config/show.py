@@ -25,6 +25,8 @@ def effective(document: Document, configs: Mapping[str, BaseModel] = _NONE) -> d
         configs: Of the chain's filters, by id; their defaults are filled in too.
     """
     dumped: dict[str, Any] = document.model_dump(mode="python", exclude_none=True)
+    # What a test does not expect it does not look at, and `null` is expected where it stands.
+    dumped["tests"] = [case.model_dump(exclude_unset=True) for case in document.tests]
     for entry in dumped["filters"]:
         entry["id"] = entry["id"] or entry["use"]
         if entry["id"] in configs:

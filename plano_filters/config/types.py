@@ -125,3 +125,17 @@ class Model(BaseModel):
     )
     older_keys: ClassVar[tuple[str, ...]] = ()
     """Keys that are gone after migration, or not supported; a misspelt one is still recognised."""
+
+
+def set_apart(model: BaseModel) -> set[str]:
+    """Return the fields that say something else than their defaults.
+
+    What `show` prints has every default in it; an option that is not meant must not be complained
+    of because it stands there.
+    """
+    fields = type(model).model_fields
+    return {
+        name
+        for name in model.model_fields_set
+        if getattr(model, name) != fields[name].get_default(call_default_factory=True)
+    }

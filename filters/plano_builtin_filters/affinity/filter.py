@@ -29,6 +29,7 @@ from plano_filters import (
     SessionInfo,
     Usage,
 )
+from plano_filters.config import set_apart
 from plano_filters.models import ModelIndex
 
 ENDPOINTS: Final = frozenset({"chat", "messages", "responses"})
@@ -76,7 +77,7 @@ class Affinity(Filter[AffinityConfig]):
         clock, cache = self.context.clock, self._routing.session_cache
         entries = self._routing.session_max_entries
         if cache.type == "memory" or cache.url is None:
-            if "deadline" in self.config.model_fields_set:
+            if "deadline" in set_apart(self.config):
                 raise ValueError("`deadline` is for Redis, and session_cache is memory")
             # neither size nor duration is in the key: a reload that changes one keeps the pins
             return (MemoryStore, self.context.id), lambda: MemoryStore(clock, entries)

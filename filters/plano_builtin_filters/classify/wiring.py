@@ -13,7 +13,7 @@ from plano_builtin_filters.classify.routers.protocol import Router
 from plano_builtin_filters.classify.routers.remote import RemoteRouter, endpoint
 from plano_builtin_filters.classify.routers.worker import Worker
 from plano_filters import Document, FactoryContext, providers
-from plano_filters.config import ModelProvider
+from plano_filters.config import ModelProvider, set_apart
 from plano_filters.models import ModelIndex
 
 
@@ -152,7 +152,7 @@ _READERS: dict[str, tuple[RouterName, ...]] = {
 
 def _check_unread(config: ClassifyConfig, name: RouterName) -> None:
     """Refuse options that the chosen router does not read."""
-    for option in sorted(config.model_fields_set & _READERS.keys()):
+    for option in sorted(set_apart(config) & _READERS.keys()):
         if name not in _READERS[option]:
             readers = " and ".join(_READERS[option])
             raise ValueError(f"`{option}` is an option of {readers}, and the router is {name}")

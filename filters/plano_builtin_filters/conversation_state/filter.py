@@ -26,6 +26,7 @@ from plano_filters import (
     Unavailable,
     endpoints,
 )
+from plano_filters.config import set_apart
 from plano_filters.models import ModelIndex
 
 REDIS_ONLY: Final = ("deadline",)
@@ -90,7 +91,7 @@ class ConversationState(Filter[ConversationStateConfig]):
         )
         address = storage.connection_string if storage and storage.type == "redis" else None
         for name in REDIS_ONLY if address is None else MEMORY_ONLY:
-            if name in config.model_fields_set:
+            if name in set_apart(config):
                 kind = "memory" if address is None else "redis"
                 raise ValueError(f"`{name}` does nothing: state_storage is {kind}")
         if address is None:

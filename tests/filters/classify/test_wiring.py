@@ -81,7 +81,7 @@ def test_which_router(more: str, config: dict[str, Any], name: RouterName, descr
         ({"max_tokens": 1024}, "`max_tokens` is an option of onnx and remote"),
         ({"kv_cache_bytes": 0}, "`kv_cache_bytes` is an option of onnx"),
         ({"model": ARCH, "queue": 3}, "`queue` is an option of embedded and onnx, and the router "),
-        ({"model": ARCH, "threads": 1}, "`threads` is an option of embedded and onnx"),
+        ({"model": ARCH, "threads": 2}, "`threads` is an option of embedded and onnx"),
         ({"model": ARCH, "sha256": "0" * 64}, "`sha256` is an option of embedded and onnx"),
     ],
 )

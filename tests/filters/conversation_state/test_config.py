@@ -34,9 +34,9 @@ REDIS = "\nstate_storage: {type: redis, connection_string: 'redis://h'}"
     [
         (in_chain("ttl: 0s"), "greater than 0"),
         (in_chain("max_entry_bytes: 8388608, max_bytes: 4194304"), "at least `max_entry_bytes`"),
-        (in_chain("deadline: 1s"), "`deadline` does nothing: state_storage is memory"),
+        (in_chain("deadline: 2s"), "`deadline` does nothing: state_storage is memory"),
         (in_chain("max_entries: 10") + REDIS, "`max_entries` does nothing: state_storage is redis"),
-        (in_chain("max_bytes: 67108864") + REDIS, "`max_bytes` does nothing"),
+        (in_chain("max_bytes: 33554432") + REDIS, "`max_bytes` does nothing"),
         ("filters: [conversation_state, alias, upstream]", "Candidates"),
         (
             "state_storage: {type: redis, connection_string: 'redis://:hush-hush@h:port'}",

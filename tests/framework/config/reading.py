@@ -19,6 +19,7 @@ ENV = {
     "MOONSHOT_API_KEY": "moonshot-key",
     "OPENAI_API_KEY": "openai-key",
     "TEAM_A_KEY": "team-a-key",
+    "TEAM_B_KEY": "team-b-key",
     "POSTHOG_API_KEY": "posthog-key",
     "TOGETHER_API_KEY": "together-key",
 }

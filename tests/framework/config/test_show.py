@@ -13,7 +13,7 @@ from plano_filters.compile import compile_chain
 from plano_filters.config import Duration, Loaded
 from plano_filters.config.show import as_yaml, effective
 from plano_filters.registry import Registry
-from tests.framework.config.reading import EXAMPLES, PROVIDERS, read
+from tests.framework.config.reading import CONFIGS, EXAMPLES, PROVIDERS, read
 
 LITERALS = """\
 version: v0.4.0
@@ -112,14 +112,16 @@ def test_a_config_that_cannot_be_written_is_shown_as_it_stands() -> None:
 
 def test_what_is_shown_can_be_loaded() -> None:
     """The output is a document that means the same."""
-    for example in EXAMPLES:
+    for example in [*EXAMPLES, *CONFIGS.glob("*.yaml"), *CONFIGS.glob("filters/*.yaml")]:
         loaded = read(example.read_text(), compat="warn")
         again = read(as_yaml(loaded.document, _configs(loaded)))
 
+        configs = _configs(again)
         again.report.raise_errors()
-        assert effective(again.document, _configs(again)) == effective(
-            loaded.document, _configs(loaded)
-        )
+        assert effective(again.document, configs) == effective(loaded.document, _configs(loaded))
+        assert not {problem.message for problem in again.report.warnings} - {
+            problem.message for problem in loaded.report.warnings
+        }
 
 
 def _configs(loaded: Loaded) -> dict[str, BaseModel]:
