@@ -37,6 +37,11 @@ class Mocked:
         return await self._mock.handle_async_request(request)
 
 
+def headers_of(response: httpx.Response) -> MutableHeaders:
+    """Return the headers of a mock's answer, their names in lower case as a server sends them."""
+    return MutableHeaders(raw=[(name.lower(), value) for name, value in response.headers.raw])
+
+
 def stream_of(response: httpx.Response) -> httpx.AsyncByteStream:
     """Return the body of a mock's answer, piece by piece."""
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the mock's own
@@ -55,7 +60,7 @@ class MockAnswer(TerminalFilter[FilterConfig]):
         answer = await self._mocked.answer(
             request.method, request.path, dict(request.headers.items()), request.body
         )
-        headers = MutableHeaders(raw=list(answer.headers.raw))
+        headers = headers_of(answer)
         if headers.get("content-type", "").startswith("text/event-stream"):
             return Response(answer.status_code, headers, aiter(stream_of(answer)))
         return Response(answer.status_code, headers, await answer.aread())

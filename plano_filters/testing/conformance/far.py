@@ -12,7 +12,7 @@ from plano_filters.errors import UpstreamFailed
 from plano_filters.exchange import Exchange
 from plano_filters.filter import FactoryContext, FilterConfig, TerminalFilter
 from plano_filters.messages import MutableHeaders, Response
-from plano_filters.testing.mocked import Mocked, stream_of
+from plano_filters.testing.mocked import Mocked, headers_of, stream_of
 
 Cut = Callable[[list[bytes]], list[bytes]]
 
@@ -51,7 +51,7 @@ class FarEnd:
         if self.refuses:
             raise UpstreamFailed("the far end was told to fail")
         answer = await self._mocked.answer("POST", path, headers, body)
-        given = MutableHeaders(raw=list(answer.headers.raw))
+        given = headers_of(answer)
         if given.get("content-type", "").startswith("text/event-stream"):
             chunks = self.cut([event async for event in stream_of(answer)])
             self.chunks = len(chunks)

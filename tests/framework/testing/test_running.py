@@ -188,6 +188,17 @@ async def test_a_chain_of_yaml_without_an_end_is_answered_by_the_mock() -> None:
     assert answer.status == 200
 
 
+async def test_the_mocks_headers_are_those_of_a_server() -> None:
+    """Each name once, in lower case, so that filters find them."""
+    async with chain([Greeting()]) as running:
+        answer = await running.chat()
+    names = [name for name, _ in answer.headers.raw]
+
+    assert answer.headers["content-type"] == "application/json"
+    assert len(names) == len(set(names))
+    assert all(name == name.lower() for name in names)
+
+
 async def test_a_document_reaches_a_provider_over_a_socket() -> None:
     """With variables of its own, and none of the process's."""
     async with mock_provider() as provider:
