@@ -44,7 +44,14 @@ class Locator(Protocol):
     name: str
     """The file."""
 
-    def locate(self, path: Path, *, on_key: bool) -> Position | None: ...
+    def locate(self, path: Path, *, on_key: bool) -> Position | None:
+        """Return where something of the document stands, or None.
+
+        Args:
+            path: Of the value.
+            on_key: Point at its key.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +151,15 @@ class Report:
             if detail["type"] == "extra_forbidden"
             for where in (real_location(detail["loc"], model),)
         }
-        for detail in details:
-            location = real_location(detail["loc"], model)
+        places = [real_location(detail["loc"], model) for detail in details]
+        for detail, location in zip(details, places, strict=True):
             if detail["type"] == "missing" and location in guessed:
                 continue  # the suggestion for the misspelt key says it
+            inside = (place for place in places if len(place) > len(location))
+            if detail["type"] == "too_short" and any(
+                p[: len(location)] == location for p in inside
+            ):
+                continue  # it has parts, but pydantic counts only those without a mistake
             self._detail(path, location, detail["type"], detail, model)
 
     def raise_errors(self) -> None:

@@ -27,7 +27,9 @@ class Dog(BaseModel):
 
 class Home(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    pets: tuple[Annotated[Cat | Dog, Field(discriminator="kind")], ...] = ()
+    pets: tuple[Annotated[Cat | Dog, Field(discriminator="kind")], ...] = Field(
+        default=(), min_length=1
+    )
     rooms: dict[str, float] = {}
     owner: Cat | None = None
 
@@ -72,6 +74,7 @@ def validated(value: object) -> list[str]:
             'home.pets[0].kind: home.pets[0].kind must be "cat" or "dog" (did you mean "dog"?)',
         ),
         ({"pets": [{"name": "x"}]}, 'home.pets[0]: home.pets[0] needs "kind"'),
+        ({"pets": []}, "home.pets: home.pets must not be empty"),
         ({"pets": 1}, "home.pets: home.pets must be a list"),
         ({"rooms": {"hall": "big"}}, "home.rooms.hall: home.rooms.hall must be a number"),
         ({"owner": []}, "home.owner: home.owner must be a mapping"),
