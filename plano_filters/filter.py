@@ -96,6 +96,9 @@ class Filter(Generic[ConfigT]):
     mistake that keeps the chain from starting: skipped, it would let everybody in.
     """
 
+    api: ClassVar[str] = "1.0"
+    """The oldest version of the API that it can do with. The gateway refuses to start with a filter
+    that needs a newer one."""
     config_type: ClassVar[type[FilterConfig]] = FilterConfig
     """The config's model; repeats the generic argument."""
     requires: ClassVar[tuple[type, ...]] = ()

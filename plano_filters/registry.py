@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from plano_filters import local
+from plano_filters.api import API_VERSION, misfit
 from plano_filters.config.problems import Report
 from plano_filters.filter import Filter, FilterConfig
 
@@ -154,11 +155,21 @@ def _load(use: str, point: EntryPoint) -> type[Filter[Any]]:
         importlib.import_module(point.module)
         loaded = point.load()
     except Exception as error:  # whatever a plugin does at import
-        origin = f" of {point.dist.name} {point.dist.version}" if point.dist else ""
         raise LookupError(
-            f'filter "{use}"{origin} cannot be imported: {type(error).__name__}: {error}'
+            f'filter "{use}"{_of(point)} cannot be imported: '
+            f"{type(error).__name__}: {error}{_lacking(error)}"
         ) from error
-    return _checked(use, point.value, loaded)
+    return _checked(use, point.value, loaded, _of(point))
+
+
+def _of(point: EntryPoint) -> str:
+    return f" of {point.dist.name} {point.dist.version}" if point.dist else ""
+
+
+def _lacking(error: Exception) -> str:
+    """Say which API is here, where an import failed for want of a name of ours."""
+    ours = isinstance(error, ImportError) and (error.name or "").startswith("plano_filters")
+    return f"; this plano-filters has version {API_VERSION} of the API" if ours else ""
 
 
 def _load_local(use: str, file: Path) -> type[Filter[Any]]:
@@ -171,6 +182,7 @@ def _load_local(use: str, file: Path) -> type[Filter[Any]]:
         where, text = _line_in(file, error), error.msg if isinstance(error, SyntaxError) else error
         raise LookupError(
             f'filter "{use}" cannot be imported: {type(error).__name__}{where}: {text}'
+            f"{_lacking(error)}"
         ) from error
     found = getattr(module, name, None)
     if found is None:
@@ -192,9 +204,12 @@ def _line_in(file: Path, error: Exception) -> str:
     return "" if line is None else f" at line {line}"
 
 
-def _checked(use: str, value: str, loaded: Any) -> type[Filter[Any]]:
+def _checked(use: str, value: str, loaded: Any, origin: str = "") -> type[Filter[Any]]:
     if not (isinstance(loaded, type) and issubclass(loaded, Filter)):
         raise LookupError(f'"{use}" is not a filter: {value} is no subclass of Filter')
     if not issubclass(loaded.config_type, FilterConfig):
         raise LookupError(f'filter "{use}": its config_type is no subclass of FilterConfig')
+    found = misfit(loaded.api)
+    if found:
+        raise LookupError(f'filter "{use}"{origin} cannot be used: {found}')
     return loaded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -20,6 +21,18 @@ class Good(Filter[FilterConfig]):
 
 class NoFilter:
     pass
+
+
+class Newer(Filter[FilterConfig]):
+    """Needs what is not there yet."""
+
+    api: ClassVar[str] = "1.99"
+
+
+class Misnamed(Filter[FilterConfig]):
+    """Says no version."""
+
+    api: ClassVar[str] = "latest"
 
 
 def point(name: str, value: str) -> EntryPoint:
@@ -78,6 +91,34 @@ def test_what_cannot_be_loaded_says_why(use: str, says: str) -> None:
 
     with pytest.raises(LookupError, match=says):
         registry.load(use)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("Newer", "it needs version 1.99 of the API, and this plano-filters has 1."),
+        ("Misnamed", "its `api` must be a version such as"),
+    ],
+)
+def test_a_filter_for_another_api_is_reported_with_its_distribution(
+    tmp_path: Path, kind: str, says: str
+) -> None:
+    """Though nobody uses it: it would do something else than its author tested."""
+    report = Report()
+
+    registry_of(tmp_path, ("acme-filters", "guard", f"{HERE}:{kind}")).check(report)
+
+    assert len(report.errors) == 1
+    assert 'filter "guard" of acme-filters 1.0 cannot be used: ' in report.errors[0].message
+    assert says in report.errors[0].message
+
+
+def test_a_name_of_a_newer_api_is_missed_with_the_version(tmp_path: Path) -> None:
+    """An import that fails for want of it says which version is here."""
+    (tmp_path / "guard.py").write_text("from plano_filters import NotYet\n")
+
+    with pytest.raises(LookupError, match=r"NotYet.*this plano-filters has version 1\.\d+ of the"):
+        Registry().load("./guard.py:Guard", tmp_path)
 
 
 def test_a_broken_plugin_is_reported_though_nobody_uses_it(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import httpx
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support.collector import Collector
 from tests.support.commands import plano_filters
+from tests.support.distributions import install, installed_env
 from tests.support.gateway import run_gateway
 from tests.support.provider import FakeProvider
 
@@ -32,21 +32,6 @@ filters:
 LONG_FORM = "use: acme_filters:Shout\n    id: loud\n    config"
 
 
-def install(source: Path, target: Path) -> Path:
-    """Build a distribution and unpack it, as an installer does, into a folder of its own."""
-    build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-    done = subprocess.run(
-        [sys.executable, "-c", build, str(target)],
-        cwd=source, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    wheel = target / done.stdout.split()[-1]
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(target)
-    wheel.unlink()
-    return target
-
-
 def variant(folder: Path, replaced: dict[str, str]) -> Path:
     """Return a copy of the distribution with words of its project file and code replaced."""
     copy = folder / "source"
@@ -57,12 +42,6 @@ def variant(folder: Path, replaced: dict[str, str]) -> Path:
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
     return copy
-
-
-def installed_env(*targets: Path) -> dict[str, str]:
-    """Return variables with which a process finds what is installed in these folders."""
-    inherited = filter(None, [os.environ.get("PYTHONPATH")])
-    return {"PYTHONPATH": os.pathsep.join([*map(str, targets), *inherited])}
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +147,22 @@ def test_a_broken_plugin_stops_the_start_and_is_named(tmp_path: Path) -> None:
     assert 'filter "shout" of acme-plano-filters 1.2.3 cannot be imported' in done.stderr
     assert "no_such_module" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_plugin_for_a_newer_api_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    """Before it serves a request that the plugin would have handled otherwise."""
+    needs = 'config_type = ShoutConfig\n    api = "1.99"'
+    env = installed_env(install(variant(tmp_path, {"config_type = ShoutConfig": needs}), tmp_path))
+    config = tmp_path / "config.yaml"
+    config.write_text(CHAIN % "shout", encoding="utf-8")
+    done = plano_filters(
+        "run", str(config), env={**env, "MAIN_KEY": "key", "MAIN_URL": "http://provider.test"}
+    )
+
+    assert done.returncode == 2
+    assert f"--> {config}:6:" in done.stderr
+    assert 'filter "shout" of acme-plano-filters 1.2.3 cannot be used: ' in done.stderr
+    assert "it needs version 1.99 of the API, and this plano-filters has 1." in done.stderr
 
 
 def test_two_distributions_with_one_name_are_refused(acme: dict[str, str], tmp_path: Path) -> None:
