@@ -1,29 +1,56 @@
 """An LLM gateway assembled from filters in YAML.
 
-These names are the public API; everything else may change without notice.
+These names are the API, and so are those of `plano_filters.sse`, `plano_filters.prices` and
+`plano_filters.testing`; everything else may change without notice. See docs/api/index.md.
 """
 
+from plano_filters.api import API_VERSION
 from plano_filters.asgi import Gateway
-from plano_filters.chain import Chain
-from plano_filters.clock import Clock
+from plano_filters.chain import Chain, Link, link
+from plano_filters.clock import Clock, SystemClock
 from plano_filters.compile import Services, compile_chain, load_chain
-from plano_filters.config import Document, Report, load, load_text
+from plano_filters.config import (
+    Document,
+    Duration,
+    FilterEntry,
+    Limits,
+    Listener,
+    Loaded,
+    ModelProvider,
+    Position,
+    Problem,
+    Report,
+    RoutingPreference,
+    Secret,
+    load,
+    load_text,
+)
+from plano_filters.config.problems import Locator
+from plano_filters.dialect import Dialect, Endpoint, Operation
 from plano_filters.errors import (
     BadRequest,
     Blocked,
     ConfigError,
     FilterFailed,
     GatewayError,
+    HeadersTooLarge,
+    InternalError,
+    InvalidJSON,
+    Located,
+    MethodNotAllowed,
     ModelNotFound,
     NotFound,
+    PayloadTooLarge,
     PermissionDenied,
     RateLimited,
+    RequestTimeout,
     Unauthorized,
     Unavailable,
+    UnsupportedMediaType,
     UpstreamFailed,
     UpstreamTimeout,
 )
-from plano_filters.exchange import Decision, Exchange, Outcome
+from plano_filters.exchange import Decision, Exchange, Outcome, Timing
 from plano_filters.facts import (
     Attempt,
     AttemptResult,
@@ -34,18 +61,24 @@ from plano_filters.facts import (
     Decided,
     Pin,
     Principal,
+    ResponseInfo,
     Route,
     Served,
     SessionInfo,
     Usage,
 )
 from plano_filters.filter import FactoryContext, Filter, FilterConfig, TerminalFilter
-from plano_filters.messages import Request, Response
+from plano_filters.messages import MutableHeaders, Request, Response, header_text
+from plano_filters.meter import Meter
 from plano_filters.middleware import FilterChainMiddleware
-from plano_filters.registry import Registry
+from plano_filters.registry import FilterInfo, Registry
+from plano_filters.shared import Resource, Shared
+from plano_filters.sse import Event, Splitter
 from plano_filters.state import FilterState
+from plano_filters.telemetry import Telemetry
 
 __all__ = [
+    "API_VERSION",
     "Attempt",
     "AttemptResult",
     "Attempts",
@@ -59,38 +92,74 @@ __all__ = [
     "Cost",
     "Decided",
     "Decision",
+    "Dialect",
     "Document",
+    "Duration",
+    "Endpoint",
+    "Event",
     "Exchange",
     "FactoryContext",
     "Filter",
     "FilterChainMiddleware",
     "FilterConfig",
+    "FilterEntry",
     "FilterFailed",
+    "FilterInfo",
     "FilterState",
     "Gateway",
     "GatewayError",
+    "HeadersTooLarge",
+    "InternalError",
+    "InvalidJSON",
+    "Limits",
+    "Link",
+    "Listener",
+    "Loaded",
+    "Located",
+    "Locator",
+    "Meter",
+    "MethodNotAllowed",
     "ModelNotFound",
+    "ModelProvider",
+    "MutableHeaders",
     "NotFound",
+    "Operation",
     "Outcome",
+    "PayloadTooLarge",
     "PermissionDenied",
     "Pin",
+    "Position",
     "Principal",
+    "Problem",
     "RateLimited",
     "Registry",
     "Report",
     "Request",
+    "RequestTimeout",
+    "Resource",
     "Response",
+    "ResponseInfo",
     "Route",
+    "RoutingPreference",
+    "Secret",
     "Served",
     "Services",
     "SessionInfo",
+    "Shared",
+    "Splitter",
+    "SystemClock",
+    "Telemetry",
     "TerminalFilter",
+    "Timing",
     "Unauthorized",
     "Unavailable",
+    "UnsupportedMediaType",
     "UpstreamFailed",
     "UpstreamTimeout",
     "Usage",
     "compile_chain",
+    "header_text",
+    "link",
     "load",
     "load_chain",
     "load_text",

@@ -13,7 +13,9 @@ from typing import Literal
 from plano_filters.errors import GatewayError
 
 Dialect = Literal["chat", "responses", "messages", "embeddings"]
+"""What a client speaks."""
 Endpoint = Literal["chat", "responses", "messages", "count_tokens", "embeddings", "models", "other"]
+"""What a path is for; `other` is none that the gateway knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,10 +61,14 @@ class GatewayError(Exception):
 
 
 class BadRequest(GatewayError):
+    """The request cannot be understood, or asks for what there is not."""
+
     status, type, code = 400, "invalid_request_error", "bad_request"
 
 
 class InvalidJSON(BadRequest):
+    """The body is no JSON, or nested too deeply."""
+
     code = "invalid_json"
 
 
@@ -88,22 +92,32 @@ class Blocked(BadRequest):
 
 
 class Unauthorized(GatewayError):
+    """Nobody knows who is asking."""
+
     status, type, code = 401, "authentication_error", "invalid_api_key"
 
 
 class PermissionDenied(GatewayError):
+    """Who is asking may not."""
+
     status, type, code = 403, "permission_error", "permission_denied"
 
 
 class NotFound(GatewayError):
+    """Nothing is served at this path."""
+
     status, type, code = 404, "invalid_request_error", "not_found"
 
 
 class ModelNotFound(NotFound):
+    """The model that was asked for is not declared."""
+
     code = "model_not_found"
 
 
 class MethodNotAllowed(GatewayError):
+    """The path is served, by other methods."""
+
     status, type, code = 405, "invalid_request_error", "method_not_allowed"
 
 
@@ -114,18 +128,26 @@ class RequestTimeout(GatewayError):
 
 
 class PayloadTooLarge(GatewayError):
+    """The body is larger than `limits.body`."""
+
     status, type, code = 413, "invalid_request_error", "payload_too_large"
 
 
 class UnsupportedMediaType(GatewayError):
+    """The body is no JSON by its `content-type`, or is compressed."""
+
     status, type, code = 415, "invalid_request_error", "unsupported_media_type"
 
 
 class RateLimited(GatewayError):
+    """Too many requests, or too much of something, for now; `retry-after` says until when."""
+
     status, type, code = 429, "rate_limit_error", "rate_limit_exceeded"
 
 
 class HeadersTooLarge(GatewayError):
+    """The headers are more, or larger, than `limits` allows."""
+
     status, type, code = 431, "invalid_request_error", "headers_too_large"
 
 
@@ -155,17 +177,23 @@ class UpstreamFailed(GatewayError):
 
 
 class Unavailable(GatewayError):
+    """The gateway is stopping, or full."""
+
     status, code = 503, "unavailable"
 
 
 class UpstreamTimeout(GatewayError):
+    """A provider did not answer in time."""
+
     status, code, source = 504, "upstream_timeout", "upstream"
 
 
 class Located(Protocol):
     """What `ConfigError` shows of a problem; `plano_filters.config.problems.Problem` is one."""
 
-    def render(self) -> str: ...
+    def render(self) -> str:
+        """Return it as a compiler tells it: message, file, line, caret."""
+        ...
 
 
 class ConfigError(Exception):

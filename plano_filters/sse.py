@@ -83,3 +83,6 @@ def event(data: bytes, name: str = "") -> bytes:
     """Write one event."""
     head = f"event: {name}\n".encode() if name else b""
     return head + b"data: " + data + b"\n\n"
+
+
+__all__ = ["DONE", "Event", "Splitter", "event"]
