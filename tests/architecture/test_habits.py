@@ -11,7 +11,7 @@ from tests.architecture.sources import ROOT, functions, python_files, shown, tra
 ROOT_NAMES = {
     ".ci", ".dockerignore", ".editorconfig", ".gitattributes", ".github", ".gitignore",
     "CHANGELOG.md", "CONTRIBUTING.md", "Dockerfile", "LICENSE", "Makefile", "README.md",
-    "SECURITY.md", "benchmarks", "configs", "deploy", "docs", "filters", "mkdocs.yml",
+    "SECURITY.md", "benchmarks", "configs", "deploy", "docs", "examples", "filters", "mkdocs.yml",
     "plano_filters", "pyproject.toml", "pytest_plano_filters", "tests", "tools",
 }  # fmt: skip
 MACHINE_PATH = re.compile(r"(?<![\w.\-/{}$:])/(?:work|root|home/\w+|Users/\w+|tmp/v)(?:/|\b(?!\w))")
@@ -35,7 +35,7 @@ def test_every_test_says_what_is_true() -> None:
     """Each test function has a docstring: the one sentence that it proves."""
     silent = [
         f"{shown(path)}:{function.name}"
-        for path in python_files("tests")
+        for path in python_files("tests", "examples")
         if path.name.startswith("test_")
         for function in functions(path)
         if function.name.startswith("test_") and not ast.get_docstring(function)
@@ -49,7 +49,9 @@ def test_every_public_name_is_documented() -> None:
 
     Overridden hooks and protocol methods need none: the base says it.
     """
-    assert [gap for path in python_files("plano_filters", "filters") for gap in gaps(path)] == []
+    sources = python_files("plano_filters", "filters", "examples")
+
+    assert [gap for path in sources for gap in gaps(path)] == []
 
 
 def gaps(path: Path) -> list[str]:
@@ -85,7 +87,7 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 
 def test_nothing_waits_by_wait_for() -> None:
     """`asyncio.wait_for` can lose a result or a cancellation; `asyncio.timeout` cannot."""
-    sources = python_files("plano_filters", "filters", "tests", "benchmarks")
+    sources = python_files("plano_filters", "filters", "tests", "benchmarks", "examples")
     users = [
         shown(path)
         for path in sources
@@ -101,7 +103,7 @@ def test_no_test_patches_what_it_could_pass_in() -> None:
     allowed = {"setenv", "delenv", "chdir", "syspath_prepend"}
     users = [
         f"{shown(path)}:{node.lineno}"
-        for path in python_files("tests")
+        for path in python_files("tests", "examples")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
         and ast.unparse(node.value) == "monkeypatch"

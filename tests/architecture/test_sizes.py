@@ -8,7 +8,7 @@ from tests.architecture.sources import functions, python_files, shown
 
 FILE_LINES = 300
 FUNCTION_LINES = 50
-SOURCES = ("plano_filters", "filters", "pytest_plano_filters", "benchmarks", "tools")
+SOURCES = ("plano_filters", "filters", "pytest_plano_filters", "benchmarks", "tools", "examples")
 
 
 def test_source_files_are_short() -> None:
