@@ -39,7 +39,8 @@ def example(file: Path, provider: str, redis: str) -> Loaded:
             entry["base_url"] = provider
     for source in document.get("model_metrics_sources", []):
         source["url"] = f"http://127.0.0.1:{free_port()}"  # nobody: what is bundled stays
-    document["filters"] = _patient(document.get("filters", []))
+    _without_services(document)
+    document["filters"] = _patient(document["filters"])
     return load_text(yaml.safe_dump(document), name=str(file), env=env, compat=compat)
 
 
@@ -53,14 +54,25 @@ def _providers(document: Any) -> Iterator[dict[str, Any]]:
                 yield from _providers(one)
 
 
+def _without_services(document: Any) -> None:
+    """Leave remote filters out: an explanation asks none, so it cannot know what they say."""
+    filters = document.get("filters") or []
+    document["filters"] = [
+        one for one in filters if not (isinstance(one, dict) and {"url", "remote"} & one.keys())
+    ]
+    listeners = document.get("listeners")
+    for one in listeners if isinstance(listeners, list) else ():
+        for key in ("input_filters", "output_filters", "filter_chain"):
+            one.pop(key, None)
+
+
 def _patient(filters: list[Any]) -> list[Any]:
     """Let `classify` wait for its model however busy the machine is, and `rerank` try nothing."""
-    remote = [one for one in filters if isinstance(one, dict) and "url" in one]
-    chain: list[Any] = [one for one in filters if one not in remote] or [*DEFAULT_CHAIN]
+    chain: list[Any] = list(filters) or [*DEFAULT_CHAIN]
     for name, setting in (("classify", {"deadline": "60s"}), ("rerank", {"explore": 0})):
         for place, one in enumerate(chain):
             if one == name:
                 chain[place] = {name: setting}
             elif isinstance(one, dict) and name in one:
                 one[name] = {**(one[name] or {}), **setting}
-    return [*remote, *chain]
+    return chain
