@@ -19,6 +19,7 @@ from typing import Annotated, Final
 
 import typer
 
+from plano_filters.api import API_VERSION
 from plano_filters.cli.app import app
 from plano_filters.registry import Registry
 
@@ -68,6 +69,7 @@ def _words(name: str) -> dict[str, str]:
         "distribution": f"plano-filters-{given.replace('_', '-')}",
         "package": f"plano_filters_{given}",
         "version": version("plano-filters"),
+        "api": API_VERSION,
     }
 
 
