@@ -29,6 +29,8 @@ DEPLOYMENTS: Final = "/openai/deployments"
 """In the path of Azure's older API, which names the model there."""
 DEPLOYMENTS_VERSION: Final = "2025-01-01-preview"
 """`api-version` for that API where the URL gives none; Plano's. The new one needs none."""
+CONVERSE: Final = "/model"
+"""In front of a model's name in the path of AWS's Converse."""
 VERSION: Final = "/v1"
 """In front of `/messages` everywhere. Anthropic's SDKs append it to a base URL, others do not."""
 
@@ -36,6 +38,21 @@ VERSION: Final = "/v1"
 def row(entry: ModelProvider) -> Provider:
     """Return what is known of an entry's provider."""
     return providers.find(entry.provider_interface or entry.provider) or Provider()
+
+
+def by_converse(entry: ModelProvider, model_id: str) -> bool:
+    """Say whether a model is asked by Converse, which is a Messages API by other names.
+
+    OpenAI's models have their own API there, unless the path of `base_url` is that of Converse.
+
+    Args:
+        entry: Its declaration, or a wildcard's.
+        model_id: What the provider calls it.
+    """
+    known, path = row(entry), _path(entry)
+    if not known.converse_but or "/openai" in path or path.endswith(VERSION):
+        return False
+    return known.converse_but not in model_id or path.endswith(CONVERSE)
 
 
 def spoken(entry: ModelProvider, model_id: str) -> frozenset[Dialect]:
@@ -46,6 +63,8 @@ def spoken(entry: ModelProvider, model_id: str) -> frozenset[Dialect]:
         model_id: What the provider calls it.
     """
     known, path = row(entry), _path(entry)
+    if by_converse(entry, model_id):
+        return frozenset({"messages"})
     if DEPLOYMENTS in path:
         return frozenset({"chat", "embeddings"})
     if known.messages_models:
@@ -73,6 +92,9 @@ def url(entry: ModelProvider, dialect: Dialect, model_id: str) -> str:
     known = row(entry)
     parts = urlsplit(entry.base_url or known.base_url or "")
     path, query = parts.path.rstrip("/"), parts.query
+    if by_converse(entry, model_id):
+        path = f"{path.removesuffix(CONVERSE)}{CONVERSE}/{quote(model_id, safe='')}/converse"
+        return f"{parts.scheme}://{parts.netloc}{path}{'?' if query else ''}{query}"
     if DEPLOYMENTS in path:
         if path.endswith(DEPLOYMENTS):
             path += "/" + quote(model_id, safe="")

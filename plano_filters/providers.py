@@ -43,8 +43,9 @@ class Provider:
     """The path in front of `/messages`, where it is not that of the other dialects."""
     messages_models: tuple[str, ...] = ()
     """Parts of ids. Where given, models with one of them speak `messages` only, the others not."""
-    missing_models: tuple[str, ...] = ()
-    """Parts of ids of models that the provider has, but not behind this API."""
+    converse_but: str = ""
+    """A part of ids. Where given, models without it are asked by Converse, AWS's own API, unless
+    `base_url` has the path of the other."""
     counts_tokens: bool = False
     """Whether its Messages API has `/messages/count_tokens`."""
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
@@ -106,7 +107,7 @@ PROVIDERS: dict[str, Provider] = {
         path="/openai/v1",
         aliases=("amazon", "bedrock"),
         dialects=_RESPONSES,
-        missing_models=("claude", "nova", "llama"),
+        converse_but="openai.",
         env_key="AWS_BEARER_TOKEN_BEDROCK",
         gen_ai="aws.bedrock",
         prices="aws",

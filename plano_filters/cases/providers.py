@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+from urllib.parse import unquote
 
 import httpx
 
@@ -15,6 +17,8 @@ from plano_filters.config.cases import ProviderAnswer
 from plano_filters.dialect import Dialect
 from plano_filters.mock import MockProvider
 from plano_filters.providers import canonical
+
+_CONVERSE: Final = re.compile(rb"/model/([^/?]+)/converse(?:-stream)?(?:\?|$)")
 
 
 class ScriptedProviders(httpx.AsyncBaseTransport):
@@ -50,6 +54,8 @@ class ScriptedProviders(httpx.AsyncBaseTransport):
             raise httpx.ReadTimeout("the case says so", request=request)
         if answer.fails == "connect":
             raise httpx.ConnectError("the case says so", request=request)
+        if dialect is None:
+            return _converse(request.url, answer)
         headers = [(n, v) for n, v in request.headers.raw if not n.lower().startswith(b"x-mock-")]
         headers += [(b"x-mock-status", b"%d" % answer.status), (b"x-mock-delay-ms", b"0")]
         if answer.retry_after is not None:
@@ -58,8 +64,15 @@ class ScriptedProviders(httpx.AsyncBaseTransport):
         scripted = httpx.Request(request.method, url, headers=headers, content=request.content)
         return await self._mock.handle_async_request(scripted)
 
-    def _asked(self, request: httpx.Request, body: bytes) -> tuple[str, Dialect] | None:
-        """Return the full name of the model that is asked, and how; None if it is none."""
+    def _asked(self, request: httpx.Request, body: bytes) -> tuple[str, Dialect | None] | None:
+        """Return the full name of the model that is asked, and how; None if it is none.
+
+        Of a model that is asked by Converse the URL has the name, and the dialect is None.
+        """
+        for entry in self._entries:
+            model_id = _by_converse(entry, request.url)
+            if model_id is not None:
+                return f"{entry.provider}/{model_id}", None
         try:
             payload: Any = json.loads(body)
         except ValueError:
@@ -73,6 +86,36 @@ class ScriptedProviders(httpx.AsyncBaseTransport):
             if dialect is not None:
                 return f"{entry.provider}/{model_id}", dialect
         return None
+
+
+def _by_converse(entry: ModelProvider, asked: httpx.URL) -> str | None:
+    """Return the id of the model of an entry that a URL asks for by Converse; None if none."""
+    found = _CONVERSE.search(asked.raw_path)
+    if found is None:
+        return None
+    model_id = unquote(found[1].decode())
+    if not endpoints.by_converse(entry, model_id) or (
+        not entry.wildcard and entry.model_id != model_id
+    ):
+        return None
+    url = httpx.URL(endpoints.url(entry, "messages", model_id))
+    same = url.host == asked.host and url.port == asked.port
+    return model_id if same and asked.raw_path.startswith(url.raw_path) else None
+
+
+def _converse(asked: httpx.URL, answer: ProviderAnswer) -> httpx.Response:
+    """Answer as Converse does; only whole answers are played."""
+    headers = {} if answer.retry_after is None else {"retry-after": f"{answer.retry_after:g}"}
+    if answer.status >= 300:
+        told = {"message": f"the case says {answer.status}"}
+        return httpx.Response(answer.status, json=told, headers=headers)
+    if asked.path.endswith("-stream"):
+        told = {"message": "a stream of Converse cannot be played; ask for a whole answer"}
+        return httpx.Response(400, json=told)  # no other model is to answer instead
+    message = {"role": "assistant", "content": [{"text": "Hello from a played provider"}]}
+    usage = {"inputTokens": 1, "outputTokens": 5, "totalTokens": 6}
+    whole = {"output": {"message": message}, "stopReason": "end_turn", "usage": usage}
+    return httpx.Response(200, json=whole)
 
 
 def _dialect(entry: ModelProvider, model_id: str, asked: httpx.URL) -> Dialect | None:

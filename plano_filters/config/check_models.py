@@ -137,15 +137,6 @@ def _provider(here: Path, entry: ModelProvider, report: Report) -> None:
             "base_url must be a URL with http:// or https:// and a host",
             hint="" if "://" in entry.base_url else "put https:// in front",
         )
-    missing = [part for part in row.missing_models if part in entry.model_id] if row else []
-    if missing:
-        claude = "claude" in missing
-        report.warning(
-            (*here, "model"),
-            f"{entry.provider} is asked on its OpenAI-compatible API, which does not have "
-            f"{missing[0]} models",
-            hint=f'declare "bedrock_mantle/{entry.model_id}"' if claude else "",
-        )
     if row is not None and row.needs_key and _has_no_credential(entry):
         report.warning(
             (*here, "model"),

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from plano_filters.translation.base import Answers, Outgoing, Stream, Traits, Translate
-from plano_filters.translation.compose import translator
+from plano_filters.translation.compose import converse, translator
 
-__all__ = ["Answers", "Outgoing", "Stream", "Traits", "Translate", "translator"]
+__all__ = ["Answers", "Outgoing", "Stream", "Traits", "Translate", "converse", "translator"]

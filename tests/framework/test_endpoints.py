@@ -65,7 +65,12 @@ def test_url_of_a_known_provider(model: str, url: str) -> None:
         ("vllm/m", "http://h:8000", "http://h:8000/v1/chat/completions"),
         ("ollama/m", "http://h:11434", "http://h:11434/v1/chat/completions"),
         ("azure_openai/m", "https://r.example", "https://r.example/openai/v1/chat/completions"),
-        ("amazon_bedrock/m", "https://b.example", "https://b.example/openai/v1/chat/completions"),
+        ("bedrock/openai.m", "https://b.example", "https://b.example/openai/v1/chat/completions"),
+        (
+            "bedrock/m",
+            "https://b.example/openai/v1",
+            "https://b.example/openai/v1/chat/completions",
+        ),
         # a path replaces it; slashes at its end do not matter
         ("openai/m", "http://h/api", "http://h/api/chat/completions"),
         ("groq/m", "http://h/v1", "http://h/v1/chat/completions"),
@@ -118,6 +123,20 @@ def test_path_of_a_dialect(dialect: Dialect, path: str) -> None:
 def test_url_of_messages(model: str, base_url: str | None, url: str) -> None:
     """With and without `/v1` at the end of `base_url`, and where the API has another prefix."""
     assert asked(model, "messages", base_url) == url
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url", "url"),
+    [
+        ("amazon.nova-x-v1:0", "http://b", "http://b/model/amazon.nova-x-v1%3A0/converse"),
+        ("us.meta.x", "http://b/proxy/?k=1", "http://b/proxy/model/us.meta.x/converse?k=1"),
+        ("openai.gpt-x", "http://b/model/", "http://b/model/openai.gpt-x/converse"),
+        ("arn:aws:a/b", "http://b", "http://b/model/arn%3Aaws%3Aa%2Fb/converse"),
+    ],
+)
+def test_url_of_converse(model: str, base_url: str, url: str) -> None:
+    """The model is in the path, as one segment of it."""
+    assert asked(f"amazon_bedrock/{model}", "messages", base_url) == url
 
 
 @pytest.mark.parametrize(
@@ -175,6 +194,13 @@ def test_azure_has_an_older_api(base_url: str, url: str) -> None:
         ("bedrock_mantle/anthropic.claude-x", "http://b", "messages", "messages"),
         ("bedrock_mantle/openai.gpt-x", "http://b", "messages", "chat"),
         ("bedrock_mantle/openai.gpt-x", "http://b", "responses", "responses"),
+        # the older API of AWS has all but OpenAI's, unless the path says what is asked
+        ("bedrock/us.anthropic.claude-x", "http://b", "chat", "messages"),
+        ("bedrock/amazon.nova-x", "http://b", "responses", "messages"),
+        ("bedrock/amazon.nova-x", "http://b", "embeddings", None),
+        ("bedrock/amazon.nova-x", "http://b/openai/v1", "chat", "chat"),
+        ("bedrock/us.openai.gpt-x", "http://b", "chat", "chat"),
+        ("bedrock/us.openai.gpt-x", "http://b/model", "chat", "messages"),
         # the older API of Azure has no Responses
         ("azure/m", "http://h/openai/deployments", "responses", "chat"),
         ("azure/m", "http://h", "responses", "responses"),

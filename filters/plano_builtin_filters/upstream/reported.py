@@ -35,8 +35,8 @@ _CODES: Final[Mapping[int, str]] = {
     429: "rate_limit_exceeded",
 }
 """What OpenAI's clients look for, where the provider gives no code of its own."""
-_TOO_LONG: Final = ("prompt is too long", "exceed context limit")
-"""How Anthropic says what OpenAI gives a code of its own."""
+_TOO_LONG: Final = ("prompt is too long", "exceed context limit", "Input is too long")
+"""How Anthropic and AWS say what OpenAI gives a code of its own."""
 
 
 def reported(document: Mapping[str, Any], status: int | None = None) -> GatewayError:

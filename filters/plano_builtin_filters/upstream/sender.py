@@ -16,6 +16,7 @@ from starlette.datastructures import MutableHeaders
 from plano_builtin_filters.upstream import headers, target, translated
 from plano_builtin_filters.upstream.attempt import Answer, Limits, send
 from plano_builtin_filters.upstream.config import UpstreamConfig
+from plano_builtin_filters.upstream.converse import FRAMES, ConverseTransport
 from plano_builtin_filters.upstream.notes import Notes
 from plano_builtin_filters.upstream.relay import relay
 from plano_builtin_filters.upstream.source import Deadlines
@@ -88,7 +89,10 @@ class Sender(TerminalFilter[UpstreamConfig]):
         transport = self._mock if where.mock else self._transport
         if transport is None or self._prices is None:
             raise RuntimeError("the lifespan of this filter was not entered")
-        exchange.request.edit(model=attempt.model.partition("/")[2])
+        model_id = attempt.model.partition("/")[2]
+        if where.converse:
+            transport = ConverseTransport(transport, model_id)
+        exchange.request.edit(model=model_id)
         if exchange.dialect == where.dialect == "responses":
             self._resume(exchange, attempt.model)
         outgoing = _translation(exchange, where)
@@ -159,6 +163,8 @@ class Sender(TerminalFilter[UpstreamConfig]):
         ]
         if outgoing is not None:
             ours.append((b"content-type", JSON))
+        if where.converse:
+            ours.append((b"accept", FRAMES.encode() if request.stream else JSON))
         if self.context.document.tracing.propagate_to_upstream:
             ours += _trace_headers(exchange)
         ours += [*where.headers, (b"content-length", b"%d" % len(body))]
@@ -171,7 +177,7 @@ class Sender(TerminalFilter[UpstreamConfig]):
         )
         return httpx.Request(
             request.method,
-            target.address(where, exchange.operation, request.query),
+            target.address(where, exchange.operation, request.query, stream=request.stream),
             headers=pairs,
             content=None if large else body,
             stream=_Pieces(body) if large else None,
@@ -228,10 +234,11 @@ def _translation(exchange: Exchange, where: Target) -> Outgoing | None:
     outgoing = translated.request(where.translate, exchange.request.payload, where.traits)
     exchange.state.put(Translated(outgoing.dropped))
     dropped = [name if _PATH.fullmatch(name) else "(a strange name)" for name in outgoing.dropped]
+    api = "converse" if where.converse else where.dialect
     lost = f", without {', '.join(dropped)}" if dropped else ""
     exchange.decide(
-        f"{where.client} translated to {where.dialect}{lost[:MAX_TOLD]}",
-        dialect=where.dialect,
+        f"{where.client} translated to {api}{lost[:MAX_TOLD]}",
+        dialect=api,
         dropped=dropped,
     )
     return outgoing

@@ -13,7 +13,7 @@ from plano_filters import BadRequest, endpoints
 from plano_filters.config import ModelProvider
 from plano_filters.dialect import Dialect, Operation
 from plano_filters.providers import Provider
-from plano_filters.translation import Traits, Translate, translator
+from plano_filters.translation import Traits, Translate, converse, translator
 
 ANTHROPIC_VERSION: Final = "2023-06-01"
 """Sent where the client names none; the API refuses requests without a version."""
@@ -38,6 +38,8 @@ class Target:
     """The configured ones, and `Host`."""
     secrets: tuple[str, ...]
     """What must not come back to a client."""
+    converse: bool = False
+    """Whether the provider's Messages API is Converse, whose model is in the URL."""
 
     @property
     def mock(self) -> bool:
@@ -74,8 +76,11 @@ def target(entry: ModelProvider, client: Dialect, model_id: str) -> Target | Non
         model_id: What the provider calls the model.
     """
     dialect = endpoints.asked_in(entry, model_id, client)
-    translate = None if dialect in (None, client) else translator(client, dialect)
-    if dialect is None or (dialect != client and translate is None):
+    if dialect is None:
+        return None
+    by_converse = endpoints.by_converse(entry, model_id)
+    translate = converse(client) if by_converse else translator(client, dialect)
+    if translate is None and (dialect != client or by_converse):
         return None
     headers = [(b"host", entry.http_host.encode())] if entry.http_host else []
     headers += [
@@ -95,16 +100,26 @@ def target(entry: ModelProvider, client: Dialect, model_id: str) -> Target | Non
         address.port or (443 if address.scheme == "https" else 80),
         tuple(headers),
         tuple(secret for secret in secrets if len(secret) >= SHORTEST_SECRET),
+        converse=by_converse,
     )
 
 
-def address(target: Target, operation: Operation, query: str) -> httpx.URL:
+def address(target: Target, operation: Operation, query: str, *, stream: bool = False) -> httpx.URL:
     """Return the URL of one request.
 
     A client's query goes with it, since `?beta=true` switches some endpoints; but not to another
     API than the client thinks it asks.
+
+    Args:
+        target: Where it goes.
+        operation: What the client's path asks for.
+        query: The client's.
+        stream: Whether a stream is asked for, which Converse says in the path.
     """
     base = target.url
+    if target.converse and stream:
+        path, mark, own_query = base.raw_path.partition(b"?")
+        base = base.copy_with(raw_path=path + b"-stream" + mark + own_query)
     if operation.endpoint == "count_tokens":
         base = base.copy_with(path=f"{base.path}/count_tokens")
     if not query or target.translate is not None:
@@ -126,14 +141,14 @@ def authentication(target: Target, client: Mapping[str, str]) -> list[Pair]:
     headers: list[tuple[str, str]] = []
     key, row = _credential(target, client), target.row
     if key is not None and row.auth != "none":
-        if target.dialect == "messages":
+        if target.dialect == "messages" and not target.converse:
             headers.append(("x-api-key", key))
         elif row.auth == "api-key":
             headers.append(("api-key", key))
         else:
             headers.append(("authorization", f"Bearer {key}"))
     unsaid = target.translate is not None or "anthropic-version" not in client
-    if target.dialect == "messages" and unsaid:
+    if target.dialect == "messages" and unsaid and not target.converse:
         headers.append(("anthropic-version", ANTHROPIC_VERSION))
     return [(name.encode(), value.encode("utf-8")) for name, value in headers]
 

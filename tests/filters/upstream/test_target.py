@@ -42,7 +42,8 @@ def test_exactly_one_credential(row: str, dialect: Dialect) -> None:
     where = target(f"{row}/m", dialect, base_url="http://h", access_key=KEY)
     sent = signed(where)
 
-    style = "x-api-key" if where.dialect == "messages" else providers.PROVIDERS[row].auth
+    own = where.dialect == "messages" and not where.converse
+    style = "x-api-key" if own else providers.PROVIDERS[row].auth
     expected = {
         "bearer": {"authorization": f"Bearer {KEY}"},
         "api-key": {"api-key": KEY},
@@ -60,7 +61,8 @@ def test_exactly_one_credential(row: str, dialect: Dialect) -> None:
         ("openai/m", "messages", {"authorization": f"Bearer {KEY}"}),
         ("anthropic/m", "messages", {"x-api-key": KEY, "anthropic-version": "2023-06-01"}),
         ("azure/m", "chat", {"api-key": KEY}),
-        ("bedrock/m", "chat", {"authorization": f"Bearer {KEY}"}),
+        ("bedrock/openai.m", "chat", {"authorization": f"Bearer {KEY}"}),
+        ("bedrock/m", "messages", {"authorization": f"Bearer {KEY}"}),
         ("mock/m", "chat", {}),
     ],
 )

@@ -242,3 +242,20 @@ def test_cases_are_located_and_checked_like_all_else(tmp_path: Path) -> None:
         load(path, env=KEYS).report.raise_errors()
 
     assert "plano.yaml:13:" in str(raised.value)
+
+
+async def test_a_model_behind_converse_is_played() -> None:
+    """It answers whole and fails as the case says; a stream of it is a clear error."""
+    model = "amazon_bedrock/us.anthropic.claude-x-v1:0"
+    entry = f"model_providers:\n  - {{model: '{model}', base_url: http://b, access_key: k}}\n"
+    document = DOCUMENT.replace("model_providers:\n", entry)
+    asked = {"text": "Hi", "model": model}
+    failing = {"providers": {model: [{"status": 400}]}}
+    cases: list[dict[str, Any]] = [
+        {"send": asked, "expect": {"status": 200, "model": model}},
+        {"send": {**asked, "path": "/v1/messages"}, "expect": {"status": 200}},
+        {"send": asked, **failing, "expect": {"status": 400}},
+        {"send": {**asked, "stream": True}, "expect": {"status": 400}},
+    ]
+
+    assert await failures(*cases, document=document) == []
